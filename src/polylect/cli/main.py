@@ -1,0 +1,100 @@
+"""The command group: loads a command's module only when that command is called, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import click
+
+from polylect import __version__
+from polylect.errors import PolylectError
+
+__all__ = ["LazyGroup", "main"]
+
+_COMMANDS = {
+    "run": ("run", "Run a recipe: from a base model to a better multilingual one, with the evidence."),
+    "why": ("why", "Say why a step of a run would run again, or would not."),
+    "report": ("report", "Write a run's report again: HTML, JSON, CSV."),
+    "languages": ("languages", "What is known of a language: codes, script, family, speakers, resource class."),
+    "train": ("train", "Single training steps; today: trim a vocabulary."),
+}
+_TRAIN = {"trim": ("trim", "Cut a model's vocabulary down to the tokens that some texts need.")}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and summaries, and imports a command when it is used.
+
+    Args:
+        lazy: name -> (module in polylect.cli, one-line summary); the module's `command` is the command.
+    """
+
+    def __init__(self, *, lazy: Mapping[str, tuple[str, str]], name: str | None = None, help: str | None = None) -> None:  # noqa: A002
+        super().__init__(name=name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the recipe's life."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in self.lazy:
+            return None
+        command: click.Command = import_module(f"polylect.cli.{self.lazy[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the summaries, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self.lazy.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command; an unknown one names the nearest."""
+        from polylect.errors import nearest
+
+        if args and args[0] not in self.lazy and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}.{nearest(args[0], self.lazy)} See polylect --help.", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _group() -> LazyGroup:
+    text = (
+        "Post-train one language model for many languages, and show whom it serves.\n\n"
+        "\b\nStart here:\n"
+        "  polylect run recipes/quickstart.yaml            the whole recipe on 2 cores, no account\n"
+        "  polylect run recipes/quickstart.yaml --dry-run  what it would do, with time and disk\n"
+        "  polylect languages tr                           what is known of a language"
+    )
+    group = LazyGroup(lazy=_COMMANDS, name="polylect", help=text)
+    return click.version_option(__version__, prog_name="polylect")(group)
+
+
+def train_group() -> LazyGroup:
+    """Return the group `polylect train`."""
+    return LazyGroup(lazy=_TRAIN, name="train", help="Single training steps.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0 done, 1 our bug, 2 the user's mistake, 3 a service failed, 130 interrupted."""
+    try:
+        _group().main(args=list(arguments) if arguments is not None else None, prog_name="polylect", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except PolylectError as error:
+        _say(f"Error: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("Interrupted. What is finished is kept: the same command continues.")
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"{message}\n")

@@ -1,0 +1,26 @@
+"""`polylect report`: write a run's report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+_HELP = """Write report.html, report.json and results.csv of the run in folder RUN again, from its tables.
+
+\b
+Example:
+  polylect report runs/quickstart
+"""
+
+
+@click.command(name="report", help=_HELP)
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Write the report and print where it is."""
+    from polylect.run.api import report
+
+    for path in report(run):
+        click.echo(path)

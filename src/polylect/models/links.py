@@ -1,0 +1,43 @@
+"""A checkpoint in a second folder without a second copy of its weights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["link_checkpoint"]
+
+_PARTS = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "*token*",
+    "*.jinja",
+    "*.model",
+    "vocab*",
+    "merges*",
+)
+
+
+def link_checkpoint(source: Path, target: Path) -> None:
+    """Put the files of checkpoint `source` into `target`: weights as hard links (copies across disks), the rest copied.
+
+    A manifest stays behind, since it speaks of the folder it lies in. Weights are never written in place, so a link is safe.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted({path for pattern in _PARTS for path in source.glob(pattern) if path.is_file()}):
+        if path.suffix == ".safetensors":
+            _link(path.resolve(), target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another file system, or one without hard links.
+        shutil.copyfile(source, target)

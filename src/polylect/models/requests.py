@@ -1,0 +1,63 @@
+"""What is asked of a model and what comes back: the same for every kind of model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polylect.records import content_hash
+
+__all__ = ["Generated", "Request", "Sampling"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample answers.
+
+    Attributes:
+        max_tokens: most new tokens of an answer.
+        temperature: 0 is greedy.
+        top_p: nucleus mass (Holtzman et al. 2020); 1 keeps every token.
+        samples: answers per prompt.
+        stop: texts that end an answer; they are cut off.
+        seed: of the noise. The noise of a row depends on (seed, row key, sample) alone, never on its batch.
+    """
+
+    max_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    samples: int = 1
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt for a model.
+
+    Attributes:
+        key: names the request (a prompt id); seeds its noise.
+        text: what the user says.
+        shots: (prompt, answer) examples before it; requests that share their shots share the work for them.
+        system: a system message, put before everything else.
+    """
+
+    key: str
+    text: str
+    shots: tuple[tuple[str, str], ...] = ()
+    system: str = ""
+
+    def hash(self) -> str:
+        """Return the hash of the content that the answer depends on."""
+        return content_hash(self.key, self.text, self.shots, self.system)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One answer. `finish_reason` is "stop" (end token or stop text) or "length"; tokens are counted by the model's tokenizer."""
+
+    key: str
+    sample: int
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int

@@ -1,0 +1,302 @@
+"""Recipes: what to post-train, from what, in which languages and how. One YAML file, every key checked.
+
+The defaults follow Aya Expanse (Dang et al. 2024) where the paper states a value; see docs/recipe.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from polylect import languages as language_table
+from polylect.errors import LanguageError, RecipeError, nearest
+from polylect.train.settings import Dpo, Sft
+
+__all__ = ["Recipe", "Teacher", "load", "parse"]
+
+
+class Strict(BaseModel):
+    """A part of a recipe: refuses unknown keys, cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(Strict):
+    """The model that is trained."""
+
+    base: str = Field(description="Folder, hub name, or a bundled name such as gemma-3-270m.")
+    chat_template: str | None = Field(None, description="Jinja chat template over existing tokens, for a base model without one.")
+    trim_vocabulary: bool = Field(False, description="Keep only the tokens that the recipe's texts need (small machines).")
+
+
+class Clusters(Strict):
+    """Which languages are trained together (Aya Expanse 2.3)."""
+
+    shared: tuple[str, ...] = Field(("en",), description="Languages that every cluster holds.")
+    groups: dict[str, tuple[str, ...]] | None = Field(None, description="Name -> languages; empty: by language family.")
+    max_clusters: int | None = Field(None, ge=1, description="Most clusters when they are made by family.")
+
+
+class Items(Strict):
+    """How many items per language each split has; no item is in two splits, in any language."""
+
+    seed: int = Field(60, ge=1, description="Human-style question and answer, to train the teachers.")
+    prompt: int = Field(120, ge=1, description="Prompts of the arbitrage and of offline preference training.")
+    preference: int = Field(120, ge=0, description="Further prompts for online preference training.")
+    validation: int = Field(40, ge=1, description="Items that decide whether an online iteration is kept.")
+    heldout: int = Field(150, ge=1, description="Items of the evaluation, of kinds seen in training.")
+    unseen: int = Field(50, ge=0, description="Items of the evaluation, of kinds never trained on.")
+
+
+class Prompts(Strict):
+    """Where prompts come from."""
+
+    source: Literal["world-facts", "files"] = Field("world-facts", description="Built-in world facts, or your own files.")
+    files: dict[str, str] = Field(default_factory=dict, description="Split -> path of a .jsonl or .parquet table of prompts.")
+    items: Items = Field(Items(), description="Items per language and split.")
+
+    @model_validator(mode="after")
+    def _files_for_files(self) -> Prompts:
+        if (self.source == "files") != bool(self.files):
+            raise ValueError("`files` is needed with `source: files`, and only there")
+        return self
+
+
+class Teacher(Strict):
+    """One member of the pool.
+
+    `cluster` is trained here from the base on the seed split of one cluster; `local` is any model on this machine;
+    `vllm` and `served` run elsewhere (planned by `--dry-run`; running them needs the arbitrage engine).
+    """
+
+    kind: Literal["cluster", "local", "vllm", "served"] = Field(description="How the teacher is made or called.")
+    cluster: str | None = Field(None, description="Of kind `cluster`: the cluster whose seed split it learns.")
+    model: str | None = Field(
+        None, description="Of the other kinds: folder, hub name or bundled name; `base` is the recipe's base."
+    )
+    shots: int = Field(0, ge=0, description="Few-shot examples from the seed split before each question.")
+    languages: tuple[str, ...] | None = Field(None, description="Languages it answers; empty: all.")
+    url: str | None = Field(None, description="Of kind `served`: the endpoint, OpenAI-compatible.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Teacher:
+        if self.kind == "cluster" and (self.cluster is None or self.model is not None):
+            raise ValueError("a teacher of kind `cluster` needs `cluster` and no `model`")
+        if self.kind != "cluster" and (self.model is None or self.cluster is not None):
+            raise ValueError(f"a teacher of kind `{self.kind}` needs `model` and no `cluster`")
+        if (self.kind == "served") != (self.url is not None):
+            raise ValueError("`url` is needed for a teacher of kind `served`, and only there")
+        return self
+
+
+class Arbiter(Strict):
+    """Who scores answers: exact match and chrF against references, or a reward model."""
+
+    kind: Literal["verifiable", "reward_model"] = Field("verifiable", description="What gives the scores.")
+    model: str | None = Field(None, description="Of kind `reward_model`: the model.")
+
+
+class Generation(Strict):
+    """How models answer."""
+
+    max_tokens: int = Field(32, ge=1, description="Most new tokens of an answer.")
+    stop: tuple[str, ...] = Field((), description="Texts that end an answer.")
+    batch_size: int = Field(64, ge=1, description="Answers decoded together.")
+
+
+class Arbitrage(Strict):
+    """Which of the teachers' answers become training data."""
+
+    min_score: float = Field(0.0, description="Least score of an answer that is trained on.")
+    min_margin: float = Field(0.3, ge=0, description="Least difference of scores in a preference pair.")
+    min_chosen: float = Field(0.0, description="Least score of the chosen answer of a pair.")
+
+
+class Online(Strict):
+    """Online iterative DPO: sample from the current model, score, pair, train, merge (Aya Expanse 2.2)."""
+
+    iterations: int = Field(3, ge=0, le=10, description="Iterations; the paper found little beyond 3.")
+    prompts: int = Field(120, ge=1, description="Prompts per language and iteration, a new draw each time.")
+    samples: int = Field(4, ge=2, description="Answers per prompt.")
+    temperature: float = Field(1.0, gt=0, description="Sampling temperature.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus mass.")
+    keep_unless_worse: bool = Field(True, description="Drop an iteration that lowers the win rate on the validation items.")
+    train: Dpo = Field(Dpo(), description="Training of one iteration.")
+
+
+class Merge(Strict):
+    """How the clusters' checkpoints become one."""
+
+    method: Literal["linear"] = Field("linear", description="Weighted averaging, the paper's most consistent method.")
+    weights: dict[str, float] | None = Field(None, description="Cluster -> weight; empty: all alike.")
+
+
+class Evaluation(Strict):
+    """How stages are compared."""
+
+    judge: Literal["verifiable", "llm"] = Field("verifiable", description="Who says which of two answers is better.")
+    model: str | None = Field(None, description="Of judge `llm`: the judge model.")
+    shots: int = Field(5, ge=0, description="Examples for the few-shot base, the fair starting point of a base model.")
+    samples: int = Field(3, ge=0, description="Sample answers per language in the report.")
+
+
+class Runtime(Strict):
+    """Where and how wide it runs; never changes a result's meaning."""
+
+    jobs: int = Field(1, ge=1, description="Steps that run at the same time.")
+    threads: int | None = Field(None, ge=1, description="Threads per step; empty: cores divided by jobs.")
+    executor: Literal["local", "ray"] = Field("local", description="This machine, or a Ray cluster.")
+    gpus: int = Field(0, ge=0, description="GPUs that the plan is made for.")
+    gpu_tflops: float | None = Field(None, gt=0, description="Sustained bf16 TFLOP/s per GPU, for the plan's hours.")
+
+
+class Recipe(Strict):
+    """A whole recipe."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="Names the run folder: runs/<name>.")
+    description: str = Field("", description="One paragraph for the report.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    languages: tuple[str, ...] = Field(min_length=1, description="BCP-47 tags.")
+    model: Model
+    clusters: Clusters = Field(Clusters())
+    prompts: Prompts = Field(Prompts())
+    pool: dict[str, Teacher] = Field(min_length=1, description="Teacher's name -> teacher.")
+    teacher: Sft = Field(Sft(), description="Training of the pool's cluster teachers.")
+    arbiter: Arbiter = Field(Arbiter())
+    generation: Generation = Field(Generation())
+    arbitrage: Arbitrage = Field(Arbitrage())
+    sft: Sft = Field(Sft(), description="Supervised fine-tuning per cluster.")
+    baseline: Sft | None = Field(None, description="SFT on the best single teacher's answers, unmerged; empty: no baseline.")
+    mixed: Sft | None = Field(None, description="SFT on the arbitrage in one run, unmerged: what merging is measured against.")
+    offline: Dpo | None = Field(
+        default_factory=Dpo, description="Offline DPO on best/worst of the arbitrage; null leaves it out."
+    )
+    online: Online = Field(Online())
+    merge: Merge = Field(Merge())
+    evaluation: Evaluation = Field(Evaluation())
+    runtime: Runtime = Field(Runtime())
+
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        canonical = tuple(language_table.canonical(tag) for tag in tags)
+        if len(set(canonical)) < len(canonical):
+            raise ValueError(f"{list(tags)} names a language twice")
+        return canonical
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        clusters = self.cluster_languages()
+        for name, teacher in self.pool.items():
+            if teacher.cluster is not None and teacher.cluster not in clusters:
+                raise ValueError(
+                    f"pool.{name}.cluster: {teacher.cluster!r} is no cluster; there are {', '.join(clusters)}."
+                    + nearest(teacher.cluster, clusters)
+                )
+        for name in self.merge.weights or {}:
+            if name not in clusters:
+                raise ValueError(
+                    f"merge.weights: {name!r} is no cluster; there are {', '.join(clusters)}.{nearest(name, clusters)}"
+                )
+        missing = set(self.languages) - {tag for tags in clusters.values() for tag in tags}
+        if missing:
+            raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")
+        return self
+
+    def cluster_languages(self) -> dict[str, tuple[str, ...]]:
+        """Return cluster name -> its languages, the shared ones included, in the recipe's order of languages."""
+        groups = self.clusters.groups
+        shared = [language_table.canonical(tag) for tag in self.clusters.shared]
+        if groups is None:
+            return language_table.clusters(self.languages, shared=tuple(shared), max_clusters=self.clusters.max_clusters)
+        members = {name: {language_table.canonical(tag) for tag in tags} | set(shared) for name, tags in groups.items()}
+        unknown = set().union(*members.values()) - set(self.languages)
+        if unknown:
+            raise ValueError(f"clusters: {', '.join(sorted(unknown))} is not among the recipe's languages")
+        return {name: tuple(tag for tag in self.languages if tag in tags) for name, tags in members.items()}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, apply `key=value` overrides (dotted keys, YAML values) and check everything.
+
+    Raises:
+        RecipeError: the file is missing or not YAML; a key is unknown (the nearest one is named); a value is wrong.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise RecipeError(f"{path}: no such recipe. Shipped ones lie in recipes/.")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys; found {type(data).__name__}.")
+    for override in overrides:
+        _override(data, override)
+    return parse(data, source=str(path))
+
+
+def parse(data: Mapping[str, Any], source: str = "recipe") -> Recipe:
+    """Check recipe data; errors name `source`, the key, the value and the nearest known key.
+
+    Raises:
+        RecipeError: an unknown key or a wrong value.
+    """
+    try:
+        return Recipe.model_validate(data)
+    except LanguageError as error:
+        raise RecipeError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{source}: {line}" for line in _explain(error))) from error
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    import yaml
+
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise RecipeError(f"--set {override}: expected key=value, for example --set online.iterations=1.")
+    *path, last = key.split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise RecipeError(f"--set {override}: {part!r} is no section of the recipe.")
+    data[last] = yaml.safe_load(text)
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            *parents, key = problem["loc"]
+            known = _fields(parents)
+            yield f"unknown key {where!r}.{nearest(str(key), known) or ' Known keys: ' + ', '.join(sorted(known)) + '.'}"
+        elif problem["type"] == "missing":
+            yield f"key {where!r} is required."
+        else:
+            value = repr(problem["input"])
+            value = value if len(value) < 80 else f"{value[:77]}..."
+            message = problem["msg"].removeprefix("Value error, ")
+            yield f"{where}: {message}" + ("" if problem["type"] == "value_error" else f" (found {value}).")
+
+
+def _fields(location: Sequence[int | str]) -> set[str]:
+    """Return the known keys at a place in the recipe, walking the models along `location`."""
+    model: Any = Recipe
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = _inner(model.model_fields[str(part)].annotation)
+    return set(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else set()
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model inside an annotation such as `Sft | None` or `dict[str, Teacher]`."""
+    import typing
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in typing.get_args(annotation) if (found := _inner(part)) is not None), None)

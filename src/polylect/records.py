@@ -1,0 +1,248 @@
+"""The records that stages hand to each other, one frozen type per stage.
+
+Every record has an `id` that is a hash of what makes it unique, a `language` (canonical BCP-47 tag) and an
+`item` that all translations of one item share: splits and clustered errors go by item. Tables of these records
+are read and written by `polylect.tables`; the field annotations are the schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+__all__ = [
+    "MULTIPLE",
+    "Comparison",
+    "Completion",
+    "Difference",
+    "Example",
+    "Pair",
+    "Prompt",
+    "Record",
+    "Result",
+    "Route",
+    "Score",
+    "Summary",
+    "Verdict",
+    "content_hash",
+]
+
+MULTIPLE = "mul"
+"""ISO 639 code for "multiple languages": the `language` of a macro average."""
+
+
+def content_hash(*parts: Any) -> str:
+    """Return 24 hex digits (96 bits) of the SHA-256 of `parts` as canonical JSON."""
+    canonical = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=list)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Base of all records: fills `id` from the fields named in `identity` when it is left empty."""
+
+    identity: ClassVar[tuple[str, ...]] = ()
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            parts = [getattr(self, name) for name in self.identity]
+            object.__setattr__(self, "id", content_hash(type(self).__name__, *parts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary, in declaration order, values unchanged."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt(Record):
+    """A question in one language. `references` are the accepted answers, the preferred one first (may be empty)."""
+
+    identity = ("language", "text")
+    item: str
+    language: str
+    kind: str
+    split: str
+    text: str
+    references: tuple[str, ...]
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion(Record):
+    """One answer of one model to one prompt. A failure is a row too: `error` holds its reason and `text` is empty."""
+
+    identity = ("prompt_id", "model", "sample")
+    prompt_id: str
+    item: str
+    language: str
+    model: str
+    sample: int
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Record):
+    """What an arbiter thinks of a completion. `value` is None when unscored, with the `reason`."""
+
+    identity = ("completion_id", "arbiter")
+    completion_id: str
+    prompt_id: str
+    item: str
+    language: str
+    model: str
+    arbiter: str
+    value: float | None
+    exact: float | None
+    chrf: float | None
+    language_ok: bool | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(Record):
+    """One row of supervised fine-tuning: a prompt and the answer to learn, with who wrote it."""
+
+    identity = ("prompt_id", "completion", "model")
+    prompt_id: str
+    item: str
+    language: str
+    prompt: str
+    completion: str
+    model: str
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair(Record):
+    """A preference: `chosen` was scored higher than `rejected` for the same prompt."""
+
+    identity = ("prompt_id", "chosen", "rejected")
+    prompt_id: str
+    item: str
+    language: str
+    prompt: str
+    chosen: str
+    rejected: str
+    chosen_score: float
+    rejected_score: float
+    chosen_model: str
+    rejected_model: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Record):
+    """Which of two stages answered one prompt better: winner is "a", "b" or "tie"; None is unscored, with the reason."""
+
+    identity = ("prompt_id", "a", "b", "judge")
+    prompt_id: str
+    item: str
+    language: str
+    a: str
+    b: str
+    judge: str
+    winner: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Record):
+    """One metric of one stage on one prompt: the immutable per-item table that all statistics start from.
+
+    `value` is None when unscored, with the `reason`. Metrics: exact_match and language_pass in [0, 1], chrf in [0, 100].
+    """
+
+    identity = ("stage", "prompt_id", "metric")
+    stage: str
+    prompt_id: str
+    item: str
+    language: str
+    kind: str
+    subset: str
+    metric: str
+    value: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Record):
+    """A metric of a stage over items, with a 95 % interval clustered by item.
+
+    `scope` says what is summarised: "language" (one language), "macro" (mean over languages, language "mul"),
+    "worst" (the worst language, which `language` names) or "gap" (English minus the mean of the others, language "mul").
+    """
+
+    identity = ("stage", "metric", "scope", "language")
+    stage: str
+    metric: str
+    scope: str
+    language: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Record):
+    """Pairwise win rate of stage `a` against stage `b` in one language ("mul": macro average), ties counted half.
+
+    `win_rate`, `low` and `high` are in [0, 1] (win + tie / 2); `win`, `loss`, `tie` and `unscored` are counts of items.
+    """
+
+    identity = ("a", "b", "language")
+    a: str
+    b: str
+    language: str
+    win: int
+    loss: int
+    tie: int
+    unscored: int
+    win_rate: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Record):
+    """Paired difference of a metric, stage `a` minus stage `b` on the same items, in one language ("mul": macro average)."""
+
+    identity = ("a", "b", "metric", "language")
+    a: str
+    b: str
+    metric: str
+    language: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Record):
+    """What the arbitrage did with one teacher in one language ("mul": all languages).
+
+    `share` of the prompts it won; `mean_score` over its own answers; the same for the pool under three policies:
+    `oracle` (best answer of the pool by the arbiter), `random` (mean over the pool), `best_single` (the best one teacher there).
+    """
+
+    identity = ("language", "model")
+    language: str
+    model: str
+    answered: int
+    won: int
+    share: float
+    mean_score: float
+    routed: float
+    oracle: float
+    random: float
+    best_single: float

@@ -1,0 +1,10 @@
+"""The report of a run: HTML for people, JSON and CSV for programs, one picture. No new statistic is computed here."""
+
+from __future__ import annotations
+
+from polylect.report.data import Asset, ReportData, Sample, StageRow, StepRow
+from polylect.report.document import SCHEMA_VERSION, read
+from polylect.report.files import write
+from polylect.report.picture import picture
+
+__all__ = ["SCHEMA_VERSION", "Asset", "ReportData", "Sample", "StageRow", "StepRow", "picture", "read", "write"]

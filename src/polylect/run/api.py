@@ -1,0 +1,192 @@
+"""The commands `polylect run`, `why` and `report` as functions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polylect.errors import RecipeError, RunError
+from polylect.recipe import Recipe, load, parse
+from polylect.run.plan import Plan, plan
+from polylect.run.runner import execute
+from polylect.run.steps import Outcome, StepReport, ancestors, select
+from polylect.run.why import why as why_step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["report", "run", "why"]
+
+_PRELOAD = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "polars",
+    "polylect.train.trainer",
+    "polylect.models.local",
+    "sacrebleu",
+)
+"""Imported once by the workers' server: a step that trains does not pay for them again."""
+
+_RECIPE, _OUTCOME = "recipe.json", "run.json"
+
+
+def run(
+    recipe: Path | Recipe,
+    *,
+    out: Path | None = None,
+    dry_run: bool = False,
+    until: str | None = None,
+    force: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    console: Console | None = None,
+) -> Path:
+    """Carry out a recipe, or print its plan; return the run folder.
+
+    Args:
+        recipe: a recipe file, or a recipe.
+        out: run folder; None is runs/<recipe name>.
+        dry_run: print the plan with tokens, minutes and GB, and run nothing.
+        until: stop after this step or group of steps.
+        force: steps to run although they are current; what depends on them runs too.
+        overrides: key=value changes to the recipe file.
+        console: where progress and results are shown; None is standard error.
+
+    Raises:
+        PolylectError: see `polylect.run.execute`; RecipeError for what this version plans but cannot run.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
+    out = out or Path("runs") / recipe.name
+    if dry_run:
+        from polylect.run.estimate import show
+
+        show(plan(recipe, check_files=False), console)
+        return out
+    planned = plan(recipe)
+    _refuse(planned, until)
+    _save(out / _RECIPE, recipe.model_dump(mode="json"))
+    runtime = recipe.runtime
+    outcome = execute(
+        planned.steps,
+        out,
+        until=until,
+        force=force,
+        jobs=runtime.jobs,
+        threads=runtime.threads,
+        preload=_PRELOAD,
+        console=console,
+    )
+    _finish(planned, out, outcome, console)
+    return out
+
+
+def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Sequence[str] = ()) -> list[str]:
+    """Say why a step of the run in `folder` would run again, or that it is current; one sentence per line.
+
+    Args:
+        folder: the run folder.
+        step: name of the step.
+        recipe: compare with this recipe file; None takes the recipe that the folder was last run with.
+        overrides: key=value changes to the recipe file first.
+
+    Raises:
+        RunError: no run in the folder, or no such step.
+    """
+    current = load(recipe, overrides) if recipe is not None else _saved(folder)
+    if overrides and recipe is None:
+        raise RecipeError("--set changes a recipe file: give it with --recipe.")
+    return why_step(plan(current).steps, folder, step)
+
+
+def report(folder: Path) -> list[Path]:
+    """Write report.html, report.json, results.csv and stages.svg of the run in `folder` from its tables; return their paths.
+
+    Raises:
+        RunError: there is no run in the folder, or it has not come to its comparison.
+    """
+    planned = plan(_saved(folder), check_files=False)
+    path = folder / _OUTCOME
+    if not path.is_file():
+        raise RunError(f"{folder}: the run has no finished step list ({_OUTCOME}); finish it with `polylect run` first.")
+    return _write(planned, folder, [StepReport(**step) for step in json.loads(path.read_text())["steps"]])
+
+
+def _write(planned: Plan, folder: Path, steps: Sequence[StepReport]) -> list[Path]:
+    from polylect import report as reports
+    from polylect.run.reporting import collect
+
+    data = collect(planned, folder, steps)
+    return [*reports.write(data, folder), reports.picture(data, folder / "stages.svg")]
+
+
+def _finish(planned: Plan, out: Path, outcome: Outcome, console: Console | None) -> None:
+    """Save what the run cost; write the report when the comparison is there; say where it is and what came out."""
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    ran = [step for step in outcome.steps if not step.skipped]
+    if len(outcome.steps) < len(planned.steps):
+        console.print(f"Stopped as asked: {len(ran)} steps ran. The same command without --until goes on.")
+        return
+    figures = {
+        "steps": [asdict(step) for step in outcome.steps],
+        "seconds": outcome.seconds,
+        "peak_memory_mb": outcome.peak_memory_mb,
+    }
+    if ran or not (out / _OUTCOME).is_file():
+        _save(out / _OUTCOME, figures)
+        _write(planned, out, outcome.steps)
+    elif not (out / "report.html").is_file():
+        report(out)
+    if ran:
+        from polylect.run.summary import lines
+
+        for line in lines(planned, out):
+            console.print(line, highlight=False)
+    console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _saved(folder: Path) -> Recipe:
+    path = folder / _RECIPE
+    if not path.is_file():
+        raise RunError(
+            f"{folder}: no run is in this folder (no {_RECIPE}). Give a folder that `polylect run` wrote, such as runs/quickstart."
+        )
+    return parse(json.loads(path.read_text()), source=str(path))
+
+
+def _save(path: Path, data: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _refuse(planned: Plan, until: str | None) -> None:
+    """Refuse what this version can plan but not run, before anything starts."""
+    recipe = planned.recipe
+    names = [step.name for step in planned.steps]
+    wanted = ancestors(select(until, names, "--until"), planned.steps) if until else set(names)
+    missing = [
+        f"pool.{name}: a teacher of kind {t.kind!r}"
+        for name, t in recipe.pool.items()
+        if t.kind in ("vllm", "served") and f"answers/{name}" in wanted
+    ]
+    if recipe.arbiter.kind != "verifiable" and "arbitrage" in wanted:
+        missing.append(f"arbiter: kind {recipe.arbiter.kind!r}")
+    if recipe.evaluation.judge != "verifiable" and any(name.startswith("evaluate/") for name in wanted):
+        missing.append(f"evaluation.judge: {recipe.evaluation.judge!r}")
+    if recipe.runtime.executor != "local":
+        missing.append(f"runtime.executor: {recipe.runtime.executor!r}")
+    if missing:
+        raise RecipeError(
+            "this version plans but does not run: "
+            + "; ".join(missing)
+            + ". Use --dry-run to see the plan, or --until to stop before it."
+        )

@@ -1,0 +1,329 @@
+"""From a recipe to the steps of a run: the Aya Expanse recipe, read from top to bottom.
+
+    prompts -> base -> teachers -> answers -> arbitrage -> sft per cluster -> merge
+            -> offline DPO per cluster -> merge -> (sample -> DPO per cluster -> merge -> keep?) x N
+    evaluate every stage -> compare
+
+Only this module orders stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from polylect.recipe import Recipe, Teacher
+from polylect.run.steps import JSON, Step
+
+__all__ = ["Plan", "Stage", "plan"]
+
+_STAGES = "polylect.run.stages."
+_MODEL_LIBRARIES = ("torch", "transformers")
+_TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A model that is evaluated: `model` and `results` are step names, `previous` is the stage it was trained from.
+
+    `verdict` is the step that says whether the stage was kept; "" when it always is.
+    """
+
+    name: str
+    title: str
+    model: str
+    results: str
+    previous: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps of a run in an order in which they can be carried out, and the stages they make."""
+
+    recipe: Recipe
+    steps: tuple[Step, ...]
+    stages: tuple[Stage, ...]
+    references: tuple[str, ...]
+    final: str
+
+
+@dataclass
+class _Builder:
+    """Collects steps; each method adds one part of the recipe and returns the name of the step others build on."""
+
+    recipe: Recipe
+    check_files: bool
+    steps: list[Step] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+    def add(self, name: str, function: str, settings: Mapping[str, JSON], inputs: Mapping[str, str], **more: Any) -> str:
+        step = Step(name=name, function=_STAGES + function, settings=settings, inputs=inputs, seed=self.recipe.seed, **more)
+        self.steps.append(step)
+        return name
+
+    @property
+    def clusters(self) -> dict[str, tuple[str, ...]]:
+        return self.recipe.cluster_languages()
+
+    @property
+    def generation(self) -> dict[str, JSON]:
+        return self.recipe.generation.model_dump(mode="json")
+
+    def prompts(self) -> str:
+        prompts = self.recipe.prompts
+        settings = {
+            "source": prompts.source,
+            "languages": list(self.recipe.languages),
+            "items": prompts.items.model_dump(),
+        }
+        return self.add(
+            "prompts",
+            "data:prompts",
+            settings,
+            {},
+            files=_hashes(prompts.files) if self.check_files else {},
+            paths=dict(prompts.files),
+            title="draw the prompts",
+            weight=3,
+            libraries=("babel", "num2words"),
+        )
+
+    def base(self) -> str:
+        model = self.recipe.model
+        settings = {"model": model.base, "trim_vocabulary": model.trim_vocabulary, "chat_template": model.chat_template}
+        inputs = {"prompts": "prompts"} if model.trim_vocabulary else {}
+        return self.add(
+            "base",
+            "data:base",
+            settings,
+            inputs,
+            title=f"base model {model.base}",
+            weight=20,
+            libraries=("transformers", "tokenizers"),
+        )
+
+    def teachers(self) -> dict[str, str]:
+        """Add the training and the answers of every teacher; return teacher -> its step of answers."""
+        return {name: self._teacher(name, teacher) for name, teacher in self.recipe.pool.items()}
+
+    def _teacher(self, name: str, teacher: Teacher) -> str:
+        settings: dict[str, JSON] = {
+            "teacher": name,
+            "kind": teacher.kind,
+            "model": teacher.model,
+            "shots": teacher.shots,
+            "languages": list(teacher.languages or self.recipe.languages),
+            "generation": self.generation,
+        }
+        inputs = {"prompts": "prompts"}
+        if teacher.cluster is not None:
+            inputs["model"] = self._train_teacher(name, teacher.cluster)
+        elif teacher.model == "base":
+            inputs["model"] = "base"
+        return self.add(
+            f"answers/{name}", "pool:answers", settings, inputs, title=f"{name} answers", weight=25, libraries=_MODEL_LIBRARIES
+        )
+
+    def _train_teacher(self, name: str, cluster: str) -> str:
+        settings = {"languages": list(self.clusters[cluster]), "train": self.recipe.teacher.model_dump(mode="json")}
+        inputs = {"prompts": "prompts", "model": "base"}
+        return self.add(
+            f"teacher/{name}",
+            "training:teacher",
+            settings,
+            inputs,
+            title=f"train teacher {name}",
+            weight=50,
+            libraries=_TRAIN_LIBRARIES,
+        )
+
+    def arbitrage(self, answers: Mapping[str, str]) -> str:
+        settings = {"arbiter": self.recipe.arbiter.model_dump(mode="json"), **self.recipe.arbitrage.model_dump(mode="json")}
+        inputs = {"prompts": "prompts", **{f"answers/{name}": step for name, step in answers.items()}}
+        return self.add(
+            "arbitrage", "pool:arbitrage", settings, inputs, title="score and route", weight=5, libraries=("sacrebleu",)
+        )
+
+    def single_run(self, name: str, table: str, train: Any, title: str) -> None:
+        """Add a fine-tuning of all languages in one run: the baseline, or the arbitrage unmerged."""
+        if train is None:
+            return
+        settings = {"languages": list(self.recipe.languages), "table": table, "train": train.model_dump(mode="json")}
+        inputs = {"data": "arbitrage", "model": "base"}
+        self.add(f"sft/{name}", "training:sft", settings, inputs, title=title, weight=80, libraries=_TRAIN_LIBRARIES)
+        self.stage(name, title, f"sft/{name}", previous="base")
+
+    def sft(self) -> str:
+        """Add the fine-tuning of every cluster and their merge."""
+        train = self.recipe.sft.model_dump(mode="json")
+        made = {}
+        for cluster, languages in self.clusters.items():
+            settings = {"languages": list(languages), "table": "examples.parquet", "train": train}
+            inputs = {"data": "arbitrage", "model": "base"}
+            made[cluster] = self.add(
+                f"sft/{cluster}",
+                "training:sft",
+                settings,
+                inputs,
+                title=f"fine-tune {cluster}",
+                weight=50,
+                libraries=_TRAIN_LIBRARIES,
+            )
+        return self.merge("sft", made)
+
+    def merge(self, stage: str, made: Mapping[str, str]) -> str:
+        settings = {"method": self.recipe.merge.method, "weights": self.recipe.merge.weights}
+        return self.add(
+            f"merge/{stage}", "training:merge", settings, made, title=f"merge {stage}", weight=3, libraries=("torch",)
+        )
+
+    def dpo(self, stage: str, model: str, pairs: Sequence[str], train: Any, references: Mapping[str, str]) -> str:
+        """Add the preference training of every cluster and their merge."""
+        made = {}
+        for cluster, languages in self.clusters.items():
+            settings = {"languages": list(languages), "train": train.model_dump(mode="json")}
+            inputs = {"model": model, **{f"pairs/{number}": step for number, step in enumerate(pairs)}, **references}
+            made[cluster] = self.add(
+                f"{stage}/{cluster}",
+                "training:dpo",
+                settings,
+                inputs,
+                title=f"{stage} {cluster}",
+                weight=40,
+                libraries=_TRAIN_LIBRARIES,
+            )
+        return self.merge(stage, made)
+
+    def online(self, model: str, stage: str, initial: str) -> str:
+        """Add the online iterations; return the last model."""
+        online = self.recipe.online
+        before = self.stages[-1].results
+        for number in range(1, online.iterations + 1):
+            name = f"online_dpo_{number}"
+            samples = self._samples(name, model)
+            leash = {"reference": initial} if online.train.reference == "initial" and initial != model else {}
+            merged = self.dpo(name, model, samples, online.train, leash)
+            verdict = f"keep/{name}"
+            results = self.stage(name, f"online DPO {number}", merged, previous=stage, verdict=verdict)
+            settings = {"unless_worse": online.keep_unless_worse}
+            inputs = {"before": model, "after": merged, "before_results": before, "after_results": results}
+            title = f"keep online DPO {number}?"
+            model = before = self.add(verdict, "training:keep", settings, inputs, title=title, weight=1)
+            stage = name
+        return model
+
+    def _samples(self, name: str, model: str) -> list[str]:
+        """Add the sampling of one iteration, a step per cluster; a shared language is sampled with the first cluster."""
+        online = self.recipe.online
+        seen: set[str] = set()
+        made = []
+        for cluster, languages in self.clusters.items():
+            own = [tag for tag in languages if tag not in seen]
+            seen.update(own)
+            settings = {
+                "stage": name,
+                "languages": own,
+                "prompts": online.prompts,
+                "samples": online.samples,
+                "temperature": online.temperature,
+                "top_p": online.top_p,
+                "generation": self.generation,
+                "arbiter": self.recipe.arbiter.model_dump(mode="json"),
+                "min_margin": self.recipe.arbitrage.min_margin,
+                "min_chosen": self.recipe.arbitrage.min_chosen,
+            }
+            inputs = {"prompts": "prompts", "model": model}
+            title = f"sample {name} {cluster}"
+            made.append(
+                self.add(
+                    f"sample/{name}/{cluster}",
+                    "training:sample",
+                    settings,
+                    inputs,
+                    title=title,
+                    weight=30,
+                    libraries=_MODEL_LIBRARIES,
+                )
+            )
+        return made
+
+    def stage(self, name: str, title: str, model: str, *, previous: str = "", verdict: str = "", shots: int = 0) -> str:
+        """Add the evaluation of a stage; return its step."""
+        settings = {"stage": name, "shots": shots, "generation": self.generation}
+        inputs = {"prompts": "prompts", "model": model}
+        step = self.add(
+            f"evaluate/{name}",
+            "evaluation:evaluate",
+            settings,
+            inputs,
+            title=f"evaluate {title}",
+            weight=30,
+            libraries=_MODEL_LIBRARIES,
+        )
+        self.stages.append(Stage(name, title, model, step, previous, verdict))
+        return step
+
+    def compare(self, references: Iterable[str]) -> None:
+        settings = {
+            "stages": [stage.name for stage in self.stages],
+            "previous": {stage.name: stage.previous for stage in self.stages if stage.previous},
+            "references": list(references),
+            "languages": list(self.recipe.languages),
+        }
+        inputs = {stage.name: stage.results for stage in self.stages}
+        self.add("compare", "evaluation:compare", settings, inputs, title="compare the stages", weight=3, libraries=("numpy",))
+
+
+def _hashes(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of every outside file: a changed file makes its step stale."""
+    import hashlib
+    from pathlib import Path
+
+    from polylect.errors import RecipeError
+
+    hashes = {}
+    for role, name in files.items():
+        path = Path(name)
+        if not path.is_file():
+            raise RecipeError(f"prompts.files.{role}: {name} does not exist. Paths are relative to the working directory.")
+        hashes[role] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashes
+
+
+def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
+    """Return the steps of a recipe; nothing is run and no model is loaded.
+
+    Args:
+        recipe: what to plan.
+        check_files: look at the recipe's own files, whose content is part of the steps' keys; a dry run need not have them.
+
+    Raises:
+        RecipeError: a file of the recipe does not exist.
+    """
+    build = _Builder(recipe, check_files)
+    build.prompts()
+    build.base()
+    build.stage("base", "base, zero-shot", "base")
+    if recipe.evaluation.shots:
+        build.stage(
+            "five_shot" if recipe.evaluation.shots == 5 else "few_shot",
+            f"base, {recipe.evaluation.shots}-shot",
+            "base",
+            shots=recipe.evaluation.shots,
+        )
+    build.arbitrage(build.teachers())
+    build.single_run("baseline", "baseline.parquet", recipe.baseline, "SFT, best single teacher")
+    build.single_run("mixed", "examples.parquet", recipe.mixed, "SFT, arbitrage")
+    references = tuple(stage.name for stage in build.stages if stage.name != "mixed")
+    model = build.sft()
+    build.stage("sft", "SFT, arbitrage, merged", model, previous="mixed" if recipe.mixed else "base")
+    stage, initial = "sft", model
+    if recipe.offline is not None:
+        model = build.dpo("offline_dpo", model, ["arbitrage"], recipe.offline, {})
+        build.stage("offline_dpo", "offline DPO", model, previous=stage)
+        stage = "offline_dpo"
+    model = build.online(model, stage, initial)
+    build.compare(references)
+    return Plan(recipe, tuple(build.steps), tuple(build.stages), references, model)

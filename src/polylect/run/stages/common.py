@@ -1,0 +1,58 @@
+"""What several stages share: names of files, reading inputs, counting what was dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from polylect import tables
+from polylect.models.answers import Shots
+from polylect.models.requests import Sampling
+from polylect.records import Prompt, content_hash
+from polylect.run.context import Context
+
+__all__ = ["DROPS", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
+
+DROPS = "drops.json"
+"""File of a step's output that says what was dropped: reason -> count."""
+
+
+def load_prompts(folder: Path, splits: Collection[str], languages: Collection[str] | None = None) -> list[Prompt]:
+    """Return the prompts of some splits (and languages) from the output of the prompts step."""
+    rows = tables.read(folder / "prompts.parquet", Prompt)
+    return [row for row in rows if row.split in splits and (languages is None or row.language in languages)]
+
+
+def write_drops(context: Context, drops: Mapping[str, int]) -> None:
+    """Write what a step dropped, by reason, and note the total."""
+    (context.out / DROPS).write_text(json.dumps(dict(sorted(drops.items())), indent=1, ensure_ascii=False) + "\n")
+    context.note(dropped=sum(drops.values()))
+
+
+def order(seed: int, *parts: object) -> str:
+    """Return a key that sorts things at random, the same way for the same seed on every machine."""
+    return content_hash(seed, *parts)
+
+
+def sampling(context: Context, **changes: object) -> Sampling:
+    """Return the step's sampling settings; greedy unless the step says otherwise."""
+    settings = {**dict(context.settings.get("generation", {})), **changes}
+    settings.pop("batch_size", None)
+    settings["stop"] = tuple(settings.get("stop", ()))
+    return Sampling(seed=context.seed, **settings)
+
+
+def few_shots(folder: Path, languages: Collection[str], count: int, seed: int) -> Shots | None:
+    """Return `count` examples per language from the seed split, of different kinds, or None when `count` is 0."""
+    if count == 0:
+        return None
+    from polylect.prompts import few_shot
+
+    seeds = load_prompts(folder, {"seed"})
+    return {tag: [(p.text, p.references[0]) for p in few_shot(seeds, tag, count, seed)] for tag in languages}
+
+
+def progress(context: Context, unit: str):  # type: ignore[no-untyped-def]
+    """Return a callback (done, total, note) that reports to the runner in `unit`s."""
+    return lambda done, total, note: context.progress(done, total, unit, note)

@@ -1,0 +1,153 @@
+"""Stages that change weights: teachers, fine-tuning, preference training, merging, and the guard of the online iterations."""
+
+from __future__ import annotations
+
+import json
+
+from polylect import arbitrage as routing
+from polylect import tables
+from polylect.records import MULTIPLE, Example, Pair, Prompt, Result, Score
+from polylect.run.context import Context
+from polylect.run.stages.common import load_prompts, order, progress, write_drops
+from polylect.run.stages.pool import ask, scored
+
+__all__ = ["dpo", "keep", "merge", "sample", "sft", "teacher"]
+
+
+def teacher(context: Context) -> None:
+    """Train a teacher of the pool on the human-style seed answers of its cluster."""
+    seeds = load_prompts(context.inputs["prompts"], {"seed"}, context.settings["languages"])
+    _sft(context, [_seed_example(row) for row in seeds])
+
+
+def _seed_example(row: Prompt) -> Example:
+    return Example(
+        prompt_id=row.id,
+        item=row.item,
+        language=row.language,
+        prompt=row.text,
+        completion=row.references[0],
+        model="human",
+        score=None,
+    )
+
+
+def sft(context: Context) -> None:
+    """Fine-tune on the arbitrage's (or the baseline's) rows in the step's languages."""
+    rows = tables.read(context.inputs["data"] / context.settings["table"], Example)
+    _sft(context, [row for row in rows if row.language in context.settings["languages"]])
+
+
+def _sft(context: Context, rows: list[Example]) -> None:
+    from polylect.train.settings import Sft
+    from polylect.train.trainer import sft
+
+    settings = Sft.model_validate(context.settings["train"])
+    report = sft(context.inputs["model"], rows, settings, context.out, seed=context.seed, progress=progress(context, "steps"))
+    context.note(rows=report.rows, steps=report.steps, tokens=report.tokens, loss=report.loss, **_prefixed(report.metrics))
+
+
+def sample(context: Context) -> None:
+    """Sample several answers per prompt from the current model, score them and pair best with worst (Aya Expanse 2.2)."""
+    settings = context.settings
+    prompts = _draw(context)
+    completions = ask(
+        context,
+        prompts,
+        settings["stage"],
+        samples=settings["samples"],
+        temperature=settings["temperature"],
+        top_p=settings["top_p"],
+    )
+    scores = scored(completions, prompts)
+    rules = routing.PairRules(min_margin=settings["min_margin"], min_chosen=settings["min_chosen"])
+    pairs, dropped = routing.pairs(prompts, routing.candidates(completions, scores), rules)
+    tables.write(context.out / "scores.parquet", scores, Score)
+    tables.write(context.out / "pairs.parquet", pairs, Pair)
+    write_drops(context, dropped)
+    context.note(pairs=len(pairs))
+
+
+def _draw(context: Context) -> list[Prompt]:
+    """Draw the iteration's prompts per language: those of the preference split first, each iteration in another order."""
+    rows = load_prompts(context.inputs["prompts"], {"prompt", "preference"}, context.settings["languages"])
+    rows.sort(key=lambda row: (row.split != "preference", order(context.seed, context.settings["stage"], row.item)))
+    counts: dict[str, int] = {}
+    drawn = []
+    for row in rows:
+        counts[row.language] = counts.get(row.language, 0) + 1
+        if counts[row.language] <= context.settings["prompts"]:
+            drawn.append(row)
+    return drawn
+
+
+def dpo(context: Context) -> None:
+    """Train on preference pairs in the step's languages, on the leash of the input "reference"."""
+    from polylect.train.settings import Dpo
+    from polylect.train.trainer import dpo
+
+    pools = [folder for role, folder in sorted(context.inputs.items()) if role.startswith("pairs")]
+    pairs = [row for folder in pools for row in tables.read(folder / "pairs.parquet", Pair, allow_empty=True)]
+    pairs = [row for row in pairs if row.language in context.settings["languages"]]
+    report = dpo(
+        context.inputs["model"],
+        pairs,
+        Dpo.model_validate(context.settings["train"]),
+        context.out,
+        reference=context.inputs.get("reference"),
+        seed=context.seed,
+        progress=progress(context, "steps"),
+    )
+    lengths = [(len(row.chosen), len(row.rejected)) for row in pairs]
+    context.note(
+        rows=report.rows,
+        steps=report.steps,
+        tokens=report.tokens,
+        loss=report.loss,
+        chosen_characters=sum(chosen for chosen, _ in lengths) / len(lengths),
+        rejected_characters=sum(rejected for _, rejected in lengths) / len(lengths),
+        **_prefixed(report.metrics),
+    )
+
+
+def _prefixed(metrics: dict[str, float]) -> dict[str, float]:
+    return {f"last/{name}": value for name, value in metrics.items()}
+
+
+def merge(context: Context) -> None:
+    """Average the clusters' checkpoints."""
+    from polylect.merge import linear
+
+    roles = sorted(context.inputs)
+    weights = context.settings["weights"]
+    shares = [weights.get(role, 1.0) for role in roles] if weights else None
+    report = linear([context.inputs[role] for role in roles], shares, context.out, progress=progress(context, "tensors"))
+    context.note(
+        parameters=report.parameters,
+        weights=dict(zip(roles, report.weights, strict=True)),
+        distance=dict(zip(roles, report.distance, strict=True)),
+    )
+
+
+def keep(context: Context) -> None:
+    """Keep the new iteration unless it loses to the one before on the validation items.
+
+    Writes the verdict, the checkpoint that goes on, and its validation results (the next iteration is held against them).
+    """
+    from polylect.evaluate import comparisons, verdicts
+    from polylect.models import link_checkpoint
+
+    tables_of = {
+        role: tables.read(context.inputs[f"{role}_results"] / "validation.parquet", Result) for role in ("before", "after")
+    }
+    before, after = (rows[0].stage for rows in tables_of.values())
+    rates = comparisons(verdicts(after, before, [row for rows in tables_of.values() for row in rows]), seed=context.seed)
+    overall = next(row for row in rates if row.language == MULTIPLE)
+    kept = not context.settings["unless_worse"] or overall.win_rate is None or overall.win_rate >= 0.5
+    winner = "after" if kept else "before"
+    link_checkpoint(context.inputs[winner], context.out)
+    tables.write(context.out / "validation.parquet", tables_of[winner], Result)
+    figures = {name: getattr(overall, name) for name in ("win_rate", "low", "high", "n")}
+    verdict = {"stage": after, "against": before, "kept": kept, **figures}
+    (context.out / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
+    context.note(**verdict)

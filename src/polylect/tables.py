@@ -1,0 +1,169 @@
+"""Tables of records on disk: Parquet (or JSON lines) with a declared schema, checked whenever they are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from polylect import languages
+from polylect.errors import DataError, LanguageError, nearest
+from polylect.records import MULTIPLE, Record
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read", "schema", "write"]
+
+R = TypeVar("R", bound=Record)
+
+_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", tuple[str, ...]: "list of texts"}
+
+
+def _columns(kind: type[Record]) -> dict[str, tuple[Any, bool]]:
+    """Map each field of a record type to (Python type, whether None is allowed)."""
+    hints = typing.get_type_hints(kind)
+    columns = {}
+    for field in fields(kind):
+        hint = hints[field.name]
+        optional = isinstance(hint, types.UnionType)
+        base = next(t for t in typing.get_args(hint) if t is not type(None)) if optional else hint
+        columns[field.name] = (base, optional)
+    return columns
+
+
+def schema(kind: type[Record]) -> pl.Schema:
+    """Return the declared polars schema of a record type."""
+    import polars as pl
+
+    dtypes: dict[Any, Any] = {
+        str: pl.String(),
+        int: pl.Int64(),
+        float: pl.Float64(),
+        bool: pl.Boolean(),
+        tuple[str, ...]: pl.List(pl.String()),
+    }
+    return pl.Schema({name: dtypes[base] for name, (base, _) in _columns(kind).items()})
+
+
+def write(path: Path, rows: Iterable[R], kind: type[R]) -> int:
+    """Write `rows` to a Parquet file that appears whole or not at all; return their number.
+
+    Raises:
+        DataError: two rows have the same id.
+    """
+    import polars as pl
+
+    rows = list(rows)
+    _check_ids(path, [row.id for row in rows])
+    frame = pl.DataFrame([row.as_dict() for row in rows], schema=schema(kind))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        frame.write_parquet(temporary, compression="zstd")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(rows)
+
+
+def read(path: Path, kind: type[R], *, allow_empty: bool = False) -> list[R]:
+    """Read a Parquet or JSON-lines table into records, checking every value.
+
+    Raises:
+        DataError: the file is missing, unreadable or empty, lacks a column, or holds a wrong type, an unknown
+            language tag or a duplicate id. The message names file, row (1-based) and column.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such table. Expected a .parquet or .jsonl file of {kind.__name__} rows.")
+    rows = _read_jsonl(path) if path.suffix in {".jsonl", ".json"} else _read_parquet(path, kind)
+    if not rows and not allow_empty:
+        raise DataError(f"{path}: the table has no rows; a table of {kind.__name__} needs at least one.")
+    columns = _columns(kind)
+    records = [kind(**_checked(path, number, row, columns)) for number, row in enumerate(rows, start=1)]
+    _check_ids(path, [record.id for record in records])
+    return records
+
+
+def _read_parquet(path: Path, kind: type[Record]) -> list[dict[str, Any]]:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}). Write it again, or give a .jsonl file.") from error
+    for name in _columns(kind):
+        if name not in frame.columns and name != "id":
+            raise _missing(path, name, frame.columns, row=None)
+    return frame.to_dicts()
+
+
+def _read_jsonl(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, row {number}: not valid JSON ({error}). One JSON object per line is expected.") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, row {number}: {type(row).__name__} found where a JSON object is expected.")
+        rows.append(row)
+    return rows
+
+
+def _checked(path: Path, number: int, row: dict[str, Any], columns: dict[str, tuple[Any, bool]]) -> dict[str, Any]:
+    values = {}
+    for name, (base, optional) in columns.items():
+        if name not in row:
+            if name == "id" or optional:
+                continue
+            raise _missing(path, name, list(row), row=number)
+        values[name] = _convert(path, number, name, row[name], base, optional)
+    return values
+
+
+def _convert(path: Path, number: int, name: str, value: Any, base: Any, optional: bool) -> Any:
+    where = f"{path}, row {number}, column {name!r}"
+    if value is None:
+        if optional:
+            return None
+        raise DataError(f"{where}: empty, but a {_NAMES[base]} is required.")
+    if base == tuple[str, ...] and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if base is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if base == tuple[str, ...] or not isinstance(value, base) or (base is int and isinstance(value, bool)):
+        raise DataError(f"{where}: {value!r} is not a {_NAMES[base]}.")
+    if name == "language" and value != MULTIPLE:
+        return _language(where, value)
+    return value
+
+
+def _language(where: str, value: str) -> str:
+    try:
+        return languages.canonical(value)
+    except LanguageError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _missing(path: Path, name: str, present: Sequence[str], row: int | None) -> DataError:
+    at = f", row {row}" if row else ""
+    return DataError(f"{path}{at}: column {name!r} is missing; found {', '.join(present) or 'none'}.{nearest(name, present)}")
+
+
+def _check_ids(path: Path, ids: Sequence[str]) -> None:
+    first: dict[str, int] = {}
+    for number, value in enumerate(ids, start=1):
+        if value in first:
+            raise DataError(
+                f"{path}, row {number}, column 'id': {value!r} is already the id of row {first[value]}. "
+                "Ids are hashes of the content: remove the repeated row."
+            )
+        first[value] = number

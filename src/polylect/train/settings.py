@@ -1,0 +1,57 @@
+"""Settings of one training step; every field can be set in a recipe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Dpo", "Lora", "Sft", "Training"]
+
+
+class Strict(BaseModel):
+    """A settings model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lora(Strict):
+    """Low-rank adapters (Hu et al. 2021) on every linear layer but the output head; `rank: 0` trains all weights."""
+
+    rank: int = Field(16, ge=0, description="Rank of the adapter matrices; 0 turns adapters off.")
+    alpha: int = Field(32, ge=1, description="Scale: the adapter's output is multiplied by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
+
+
+class Training(Strict):
+    """What supervised and preference training share."""
+
+    steps: int | None = Field(None, ge=1, description="Optimizer steps; leave empty to train for `epochs`.")
+    epochs: float = Field(1.0, gt=0, description="Passes over the data when `steps` is empty.")
+    batch_size: int = Field(32, ge=1, description="Rows per optimizer step, over all devices.")
+    micro_batch_size: int | None = Field(None, ge=1, description="Rows per forward pass and device; empty: batch_size.")
+    learning_rate: float = Field(3e-4, gt=0, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(5, ge=0, description="Steps of linear warm-up.")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning rate after the warm-up.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
+    max_length: int = Field(1024, ge=8, description="Longest row in tokens; longer rows are cut and counted.")
+    group_by_length: bool = Field(True, description="Batch rows of like length together: less padding, slightly less random.")
+    gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass to save memory.")
+    fsdp: str = Field("", description='Fully sharded data parallel, e.g. "full_shard"; only under `accelerate launch`.')
+    lora: Lora = Field(Lora(), description="Low-rank adapters.")
+
+
+class Sft(Training):
+    """Supervised fine-tuning: cross-entropy on the answer's tokens."""
+
+
+class Dpo(Training):
+    """Direct preference optimization (Rafailov et al. 2023) with guards."""
+
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
+    beta: float = Field(0.1, gt=0, description="Strength of the KL leash to the reference model.")
+    sft_weight: float = Field(0.2, ge=0, description="Weight of the likelihood loss on the chosen answer; 0 turns it off.")
+    ld_alpha: float | None = Field(None, ge=0, le=1, description="Length desensitisation (LD-DPO); empty turns it off.")
+    reference: Literal["initial", "previous"] = Field(
+        "initial", description="Reference of the KL leash: the model before any preference training, or the last iteration's."
+    )
