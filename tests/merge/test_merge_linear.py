@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from polylect.errors import MergeError
+from polylect.errors import MergeError, ModelError
 from polylect.merge import linear
 
 
@@ -73,14 +73,14 @@ def test_weights_must_fit(tmp_path: Path) -> None:
 
 
 def test_corrupt_and_pickled_checkpoints_are_refused(tmp_path: Path) -> None:
-    """A cut file and a folder of pickles each give one line with the next step."""
+    """A cut file, a nonsense header and a folder of pickles each give one line with the next step."""
     model = _model(tmp_path / "a", w=torch.zeros(64))
     path = model / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(MergeError, match="cut off"):
+    with pytest.raises(ModelError, match="where the header promises"):
         linear([model], None, tmp_path / "out")
     path.write_bytes(struct.pack("<Q", 1 << 40) + json.dumps({}).encode())
-    with pytest.raises(MergeError, match="claims"):
+    with pytest.raises(ModelError, match="not a safetensors file"):
         linear([model], None, tmp_path / "out")
     path.unlink()
     (model / "pytorch_model.bin").write_bytes(b"x")

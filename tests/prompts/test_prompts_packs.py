@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,12 @@ def test_the_language_file_of_the_documentation_works(folder: Path) -> None:
     assert answers["date_long:1970-09-02"] == ("2 de setembro de 1970",)
     assert answers["number_words:441"] == ("quatrocentos e quarenta e um",)
     assert any(form.startswith("1º de ") for forms in answers.values() for form in forms)
+
+
+def test_forms_keep_their_order_and_differ_by_more_than_case(folder: Path) -> None:
+    """The preferred form stays first, whatever the rules add, and a form that differs only by case is not repeated."""
+    text = (folder / "en.toml").read_text(encoding="utf-8")
+    rules = "currencies = [['^(.+)$', 'the \\1'], ['^the (.+)$', '\\1'], ['peso', 'PESO']]"
+    (folder / "en.toml").write_text(re.sub("(?m)^currencies = .*$", lambda _: rules, text), encoding="utf-8")
+    names = Names(load_pack("en", folder))
+    assert names.currency("MXN") == ("Mexican peso", "the Mexican peso")

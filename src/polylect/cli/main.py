@@ -88,8 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PolylectError as error:
         _say(f"Error: {error}")
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted. What is finished is kept: the same command continues.")
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click wraps the interrupt; one with a message comes from the runner, which has said it already.
+        if not (error.__cause__ or error).args:
+            _say("Interrupted.")
         return 130
     except BrokenPipeError:
         return 0

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polylect.errors import MergeError, nearest
-from polylect.merge.safetensors_file import Tensor, Writer, tensors
+from polylect.models.safetensors_file import SINGLE_FILE, TensorInfo, read_header, read_tensor, weight_files, write
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["MergeReport", "linear"]
 
-_WEIGHTS_FILE = "model.safetensors"
 _COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*")
 
 
@@ -51,25 +50,37 @@ def linear(
 
     Raises:
         MergeError: a tensor is missing, unknown, of another shape or not finite; the weights do not fit.
+        ModelError: a file is corrupt or cut off.
     """
     shares = _shares(models, weights)
-    inputs = [tensors(model) for model in models]
+    inputs = [_tensors(model) for model in models]
     names = _check(models, inputs)
     out.mkdir(parents=True, exist_ok=True)
-    writer = Writer(out / _WEIGHTS_FILE, [(name, inputs[0][name].dtype, inputs[0][name].shape) for name in names])
     drifts: list[list[float]] = []
-    try:
+
+    def parts() -> Iterator[bytes]:
         for done, name in enumerate(names, start=1):
-            data, drift = _average([tensors_of[name] for tensors_of in inputs], shares)
-            writer.add(data)
+            data, drift = _average([tensors[name] for tensors in inputs], shares)
             drifts.append(drift)
+            yield data
             if progress is not None:
                 progress(done, len(names), "")
-    finally:
-        writer.close()
+
+    write(out / SINGLE_FILE, [inputs[0][name] for name in names], parts())
     _copy_rest(models[0], out)
     means = tuple(math.fsum(column) / len(names) for column in zip(*drifts, strict=True))
     return MergeReport(len(names), sum(math.prod(inputs[0][name].shape) for name in names), tuple(shares), means)
+
+
+def _tensors(model: Path) -> dict[str, TensorInfo]:
+    """Return the tensors of a checkpoint folder by name, from the headers alone."""
+    files = weight_files(model)
+    if not files:
+        raise MergeError(
+            f"{model}: no safetensors file. Pickled checkpoints (.bin, .pt) are refused since loading one runs its code; "
+            "save the model with safetensors first."
+        )
+    return {name: tensor for file in files for name, tensor in read_header(file).items()}
 
 
 def _shares(models: Sequence[Path], weights: Sequence[float] | None) -> list[float]:
@@ -82,7 +93,7 @@ def _shares(models: Sequence[Path], weights: Sequence[float] | None) -> list[flo
     return [weight / total for weight in weights]
 
 
-def _check(models: Sequence[Path], inputs: Sequence[Mapping[str, Tensor]]) -> list[str]:
+def _check(models: Sequence[Path], inputs: Sequence[Mapping[str, TensorInfo]]) -> list[str]:
     """Compare names and shapes of all inputs before any data is read; return the names in a fixed order."""
     first = inputs[0]
     for model, other in zip(models[1:], inputs[1:], strict=True):
@@ -101,7 +112,7 @@ def _check(models: Sequence[Path], inputs: Sequence[Mapping[str, Tensor]]) -> li
     return sorted(first)
 
 
-def _average(inputs: Sequence[Tensor], shares: Sequence[float]) -> tuple[bytes, list[float]]:
+def _average(inputs: Sequence[TensorInfo], shares: Sequence[float]) -> tuple[bytes, list[float]]:
     """Return the bytes of the weighted mean and each input's relative distance to it."""
     import torch
 
@@ -111,7 +122,7 @@ def _average(inputs: Sequence[Tensor], shares: Sequence[float]) -> tuple[bytes, 
             raise MergeError(
                 f"{inputs[0].file}: tensor {inputs[0].name!r} holds whole numbers that differ; it cannot be averaged."
             )
-        return inputs[0].read(), [0.0] * len(inputs)
+        return read_tensor(inputs[0]), [0.0] * len(inputs)
     mean = torch.zeros(inputs[0].shape, dtype=torch.float32)
     for value, share in zip(values, shares, strict=True):
         mean.add_(value.float(), alpha=share)
@@ -124,14 +135,14 @@ def _average(inputs: Sequence[Tensor], shares: Sequence[float]) -> tuple[bytes, 
     return data.numpy().tobytes(), drift
 
 
-def _load(tensor: Tensor) -> torch.Tensor:
+def _load(tensor: TensorInfo) -> torch.Tensor:
     import torch
 
     dtypes = {
         "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
         "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     }  # fmt: skip
-    return torch.frombuffer(bytearray(tensor.read()), dtype=dtypes[tensor.dtype]).view(tensor.shape)
+    return torch.frombuffer(bytearray(read_tensor(tensor)), dtype=dtypes[tensor.dtype]).view(tensor.shape)
 
 
 def _copy_rest(source: Path, out: Path) -> None:

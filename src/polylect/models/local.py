@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalModel", "best_dtype"]
 
+_WORTH_SHARING = 8
+"""Tokens that all prompts of a batch must begin with before a pass of their own pays for them."""
+
 
 def best_dtype(device: str = "cpu") -> torch.dtype:
     """Return bfloat16 where the device multiplies it natively (GPU, AMX, AVX512-BF16), else float32.
@@ -116,11 +119,11 @@ class LocalModel:
         ]
 
     def _encode(self, batch: Sequence[Request]) -> tuple[list[int], list[list[int]]]:
-        """Return the token ids that all prompts of the batch begin with (from their shots) and the rest of each."""
+        """Return the token ids that all prompts of the batch begin with (shots, a chat template's head) and the rest of each."""
         prompts = [self._prompt_ids(request) for request in batch]
-        if not batch[0].shots and not batch[0].system:
-            return [], prompts
         shared = min(_common_prefix(prompts), min(len(ids) for ids in prompts) - 1)
+        if shared < _WORTH_SHARING:
+            return [], prompts
         return prompts[0][:shared], [ids[shared:] for ids in prompts]
 
     def _prompt_ids(self, request: Request) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from polylect.errors import ModelError
 
-__all__ = ["INDEX_FILE", "SINGLE_FILE", "TensorInfo", "read_header", "weight_files", "write"]
+__all__ = ["INDEX_FILE", "SINGLE_FILE", "TensorInfo", "read_header", "read_tensor", "weight_files", "write"]
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -32,11 +32,16 @@ _NEXT_STEP = "The file is damaged or cut short: download or write the checkpoint
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What the header says of one tensor: its name, safetensors dtype ("BF16", "F32", ...) and shape."""
+    """What the header says of one tensor: its name, safetensors dtype ("BF16", "F32", ...) and shape.
+
+    `file` and `start` say where its bytes lie; they are empty for a tensor that is still to be written.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    file: Path = Path()
+    start: int = 0
 
     @property
     def size(self) -> int:
@@ -47,6 +52,13 @@ class TensorInfo:
     def bytes(self) -> int:
         """Number of bytes in the file."""
         return self.size * _BITS[self.dtype] // 8
+
+
+def read_tensor(tensor: TensorInfo) -> bytes:
+    """Return the bytes of a tensor that `read_header` found: little-endian, row-major."""
+    with tensor.file.open("rb") as handle:
+        handle.seek(tensor.start)
+        return handle.read(tensor.bytes)
 
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
@@ -65,7 +77,10 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         text = handle.read(length)
     try:
         header = {name: entry for name, entry in json.loads(text).items() if name != "__metadata__"}
-        tensors = {name: TensorInfo(name, entry["dtype"], tuple(entry["shape"])) for name, entry in header.items()}
+        tensors = {
+            name: TensorInfo(name, entry["dtype"], tuple(entry["shape"]), path, 8 + length + entry["data_offsets"][0])
+            for name, entry in header.items()
+        }
         for name, entry in header.items():
             first, last = entry["data_offsets"]
             if last - first != tensors[name].bytes:

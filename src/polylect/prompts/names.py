@@ -130,7 +130,10 @@ def _plain(text: str) -> str:
 
 def _grow(forms: list[str], rules: Rules) -> list[str]:
     """Append what each rule makes of each form before it. The order of rules matters: later ones see earlier results."""
-    grown = list(dict.fromkeys(forms))
+    grown = list(forms)
     for pattern, replacement in rules:
         grown += [new for form in list(grown) if (new := pattern.sub(replacement, form)) not in grown]
-    return list({form.casefold(): form for form in reversed(grown)}.values())[::-1]
+    first: dict[str, str] = {}
+    for form in grown:
+        first.setdefault(form.casefold(), form)
+    return list(first.values())

@@ -23,16 +23,13 @@ __all__ = ["report", "run", "why"]
 
 _PRELOAD = (
     "torch",
-    "transformers",
-    "trl",
+    "transformers.models.auto.modeling_auto",
+    "trl.trainer.sft_trainer",
+    "trl.trainer.dpo_trainer",
     "peft",
-    "datasets",
-    "polars",
-    "polylect.train.trainer",
-    "polylect.models.local",
     "sacrebleu",
 )
-"""Imported once by the workers' server: a step that trains does not pay for them again."""
+"""Imported once by the workers' server: a step that trains does not pay for them again. polars is left out: it starts threads."""
 
 _RECIPE, _OUTCOME = "recipe.json", "run.json"
 
@@ -70,7 +67,6 @@ def run(
         return out
     planned = plan(recipe)
     _refuse(planned, until)
-    _save(out / _RECIPE, recipe.model_dump(mode="json"))
     runtime = recipe.runtime
     outcome = execute(
         planned.steps,
@@ -80,6 +76,7 @@ def run(
         jobs=runtime.jobs,
         threads=runtime.threads,
         preload=_PRELOAD,
+        on_start=lambda: _save(out / _RECIPE, recipe.model_dump(mode="json")),
         console=console,
     )
     _finish(planned, out, outcome, console)
@@ -156,7 +153,7 @@ def _saved(folder: Path) -> Recipe:
     path = folder / _RECIPE
     if not path.is_file():
         raise RunError(
-            f"{folder}: no run is in this folder (no {_RECIPE}). Give a folder that `polylect run` wrote, such as runs/quickstart."
+            f"{folder}: no run is in this folder (no {_RECIPE}). Give one that `polylect run` wrote, such as runs/quickstart."
         )
     return parse(json.loads(path.read_text()), source=str(path))
 

@@ -8,7 +8,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ def execute(
     jobs: int = 1,
     threads: int | None = None,
     preload: Sequence[str] = (),
+    on_start: Callable[[], None] | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Bring the outputs of a plan up to date in `folder` and report on each of its steps.
@@ -56,6 +57,7 @@ def execute(
         jobs: how many steps may run side by side.
         threads: threads of one step; None shares the cores out (see `default_threads`).
         preload: modules that the workers' server imports before the first step.
+        on_start: called once, when the folder is locked and before any step runs.
         console: where to show progress; None is standard error.
 
     Raises:
@@ -76,6 +78,8 @@ def execute(
     try:
         _prepare(folder)
         with FolderLock(folder) as lock, _stoppable():
+            if on_start is not None:
+                on_start()
             outputs = Outputs(folder)
             outputs.recover()
             due = _due(order, outputs.states(order, known), forced)

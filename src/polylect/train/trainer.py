@@ -114,6 +114,8 @@ def dpo(
         loss_type=["sigmoid", "sft"] if with_sft else ["sigmoid"],
         loss_weights=[1.0, settings.sft_weight] if with_sft else None,
         ld_alpha=settings.ld_alpha,
+        # The collator picks the columns it needs; "length" must reach the sampler.
+        remove_unused_columns=False,
     )
     trainer = DPOTrainer(
         model=policy,

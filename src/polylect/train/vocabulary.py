@@ -2,7 +2,7 @@
 
 On text that the kept tokens cover, the new tokenizer gives the same tokens (see `polylect.train.trim_tokenizer` for why) and the
 model the same logits. Gemma 3 270M spends 63 % of its parameters on 262,144 rows; with a few thousand, training on a CPU is
-about four times as fast. The idea of cutting multilingual vocabularies by corpus: Abdaoui et al. 2020, "Load What You Need".
+three to four times as fast. The idea of cutting multilingual vocabularies by corpus: Abdaoui et al. 2020, "Load What You Need".
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def trim(
     """Write a checkpoint into `out` that has only the tokens that the texts need.
 
     Kept besides the tokens of the texts: intermediate tokens of their merges, single bytes, the characters of the alphabets
-    in use, special tokens, tokens that configuration or chat template name, and `extra_tokens`. Weights stream one tensor at
-    a time. `out` appears whole or not at all if it does not exist yet.
+    in use, special tokens, tokens that configuration or chat template name, names of roles, and `extra_tokens`. Weights
+    stream one tensor at a time. `out` appears whole or not at all if it does not exist yet.
 
     Args:
         model: a checkpoint folder (see `polylect.models.resolve`) with a BPE tokenizer.
@@ -156,11 +156,12 @@ class _Selection:
         return {index for token, index in vocabulary.items() if trim_tokenizer.is_fallback(token, byte_level=byte_level)}
 
     def _template_tokens(self, template: Any) -> set[str]:
-        if not template:
-            return set()
-        # The template's own words, and the names of the roles, which it takes from the messages.
-        written = template if isinstance(template, str) else json.dumps(template, ensure_ascii=False)
-        used = self.tokenizer.encode(f"{written}\nsystem\nuser\nassistant\n").tokens
+        """Return what conversations are written with: the template's own words, and the names of the roles.
+
+        The roles come from the messages, and a base model may be given a template later.
+        """
+        written = template if isinstance(template, str) else json.dumps(template, ensure_ascii=False) if template else ""
+        used = self.tokenizer.encode(f"{written}\nsystem\nuser\nassistant\nmodel\n\n").tokens
         return {*used, *(entry["content"] for entry in self.content["added_tokens"] if entry["content"] in written)}
 
 
