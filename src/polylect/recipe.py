@@ -24,6 +24,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _canonical(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the canonical tags; an unknown one is a ValueError, so that pydantic adds the key it was found at."""
+    try:
+        return tuple(language_table.canonical(tag) for tag in tags)
+    except LanguageError as error:
+        raise ValueError(str(error)) from error
+
+
 class Model(Strict):
     """The model that is trained."""
 
@@ -38,6 +46,16 @@ class Clusters(Strict):
     shared: tuple[str, ...] = Field(("en",), description="Languages that every cluster holds.")
     groups: dict[str, tuple[str, ...]] | None = Field(None, description="Name -> languages; empty: by language family.")
     max_clusters: int | None = Field(None, ge=1, description="Most clusters when they are made by family.")
+
+    @field_validator("shared")
+    @classmethod
+    def _shared_known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        return _canonical(tags)
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_known(cls, groups: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
+        return groups and {name: _canonical(tags) for name, tags in groups.items()}
 
 
 class Items(Strict):
@@ -56,6 +74,7 @@ class Prompts(Strict):
 
     source: Literal["world-facts", "files"] = Field("world-facts", description="Built-in world facts, or your own files.")
     files: dict[str, str] = Field(default_factory=dict, description="Split -> path of a .jsonl or .parquet table of prompts.")
+    kinds: tuple[str, ...] | None = Field(None, description="Kinds of question to use, unseen ones included; empty: all.")
     items: Items = Field(Items(), description="Items per language and split.")
 
     @model_validator(mode="after")
@@ -80,6 +99,11 @@ class Teacher(Strict):
     shots: int = Field(0, ge=0, description="Few-shot examples from the seed split before each question.")
     languages: tuple[str, ...] | None = Field(None, description="Languages it answers; empty: all.")
     url: str | None = Field(None, description="Of kind `served`: the endpoint, OpenAI-compatible.")
+
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, tags: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if tags is None else _canonical(tags)
 
     @model_validator(mode="after")
     def _complete(self) -> Teacher:
@@ -110,7 +134,7 @@ class Generation(Strict):
 class Arbitrage(Strict):
     """Which of the teachers' answers become training data."""
 
-    min_score: float = Field(0.0, description="Least score of an answer that is trained on.")
+    min_score: float = Field(0.0, description="Least score of an answer that is trained on; the baseline has no such filter.")
     min_margin: float = Field(0.3, ge=0, description="Least difference of scores in a preference pair.")
     min_chosen: float = Field(0.0, description="Least score of the chosen answer of a pair.")
 
@@ -182,7 +206,7 @@ class Recipe(Strict):
     @field_validator("languages")
     @classmethod
     def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
-        canonical = tuple(language_table.canonical(tag) for tag in tags)
+        canonical = _canonical(tags)
         if len(set(canonical)) < len(canonical):
             raise ValueError(f"{list(tags)} names a language twice")
         return canonical
@@ -196,6 +220,9 @@ class Recipe(Strict):
                     f"pool.{name}.cluster: {teacher.cluster!r} is no cluster; there are {', '.join(clusters)}."
                     + nearest(teacher.cluster, clusters)
                 )
+            foreign = set(teacher.languages or ()) - set(self.languages)
+            if foreign:
+                raise ValueError(f"pool.{name}.languages: {', '.join(sorted(foreign))} is not among the recipe's languages")
         for name in self.merge.weights or {}:
             if name not in clusters:
                 raise ValueError(
@@ -209,13 +236,14 @@ class Recipe(Strict):
     def cluster_languages(self) -> dict[str, tuple[str, ...]]:
         """Return cluster name -> its languages, the shared ones included, in the recipe's order of languages."""
         groups = self.clusters.groups
-        shared = [language_table.canonical(tag) for tag in self.clusters.shared]
+        shared = self.clusters.shared
         if groups is None:
-            return language_table.clusters(self.languages, shared=tuple(shared), max_clusters=self.clusters.max_clusters)
-        members = {name: {language_table.canonical(tag) for tag in tags} | set(shared) for name, tags in groups.items()}
-        unknown = set().union(*members.values()) - set(self.languages)
-        if unknown:
-            raise ValueError(f"clusters: {', '.join(sorted(unknown))} is not among the recipe's languages")
+            return language_table.clusters(self.languages, shared=shared, max_clusters=self.clusters.max_clusters)
+        members = {name: {*tags, *shared} for name, tags in groups.items()}
+        for key, tags in (("shared", set(shared)), ("groups", set().union(*groups.values()))):
+            unknown = sorted(tags - set(self.languages))
+            if unknown:
+                raise ValueError(f"clusters.{key}: {', '.join(unknown)} is not among the recipe's languages")
         return {name: tuple(tag for tag in self.languages if tag in tags) for name, tags in members.items()}
 
 
@@ -248,8 +276,6 @@ def parse(data: Mapping[str, Any], source: str = "recipe") -> Recipe:
     """
     try:
         return Recipe.model_validate(data)
-    except LanguageError as error:
-        raise RecipeError(f"{source}: {error}") from error
     except ValidationError as error:
         raise RecipeError("\n".join(f"{source}: {line}" for line in _explain(error))) from error
 
@@ -260,12 +286,18 @@ def _override(data: dict[str, Any], override: str) -> None:
     key, sign, text = override.partition("=")
     if not sign or not key:
         raise RecipeError(f"--set {override}: expected key=value, for example --set online.iterations=1.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not valid YAML ({' '.join(str(error).split())}).") from error
     *path, last = key.split(".")
     for part in path:
-        data = data.setdefault(part, {})
+        if data.get(part) is None:
+            data[part] = {}
+        data = data[part]
         if not isinstance(data, dict):
             raise RecipeError(f"--set {override}: {part!r} is no section of the recipe.")
-    data[last] = yaml.safe_load(text)
+    data[last] = value
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -280,17 +312,24 @@ def _explain(error: ValidationError) -> Iterator[str]:
         else:
             value = repr(problem["input"])
             value = value if len(value) < 80 else f"{value[:77]}..."
-            message = problem["msg"].removeprefix("Value error, ")
-            yield f"{where}: {message}" + ("" if problem["type"] == "value_error" else f" (found {value}).")
+            message = (f"{where}: " if where else "") + problem["msg"].removeprefix("Value error, ")
+            message += "" if problem["type"] == "value_error" else f" (found {value})."
+            # The tag of Norwegian is the one language that YAML 1.1 reads as something else.
+            hint = " YAML reads a bare no as false: write 'no' in quotes." if problem["input"] is False else ""
+            yield message + (hint if problem["type"] == "string_type" else "")
 
 
 def _fields(location: Sequence[int | str]) -> set[str]:
     """Return the known keys at a place in the recipe, walking the models along `location`."""
-    model: Any = Recipe
+    import typing
+
+    annotation: Any = Recipe
     for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = _inner(model.model_fields[str(part)].annotation)
-    return set(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else set()
+        if typing.get_origin(annotation) is dict:
+            annotation = typing.get_args(annotation)[1]
+        else:
+            annotation = _inner(annotation).model_fields[str(part)].annotation
+    return set(_inner(annotation).model_fields)
 
 
 def _inner(annotation: Any) -> Any:

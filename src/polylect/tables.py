@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +61,7 @@ def write(path: Path, rows: Iterable[R], kind: type[R]) -> int:
     import polars as pl
 
     rows = list(rows)
-    _check_ids(path, [row.id for row in rows])
+    _check_ids(path, {number: row.id for number, row in enumerate(rows, start=1)})
     frame = pl.DataFrame([row.as_dict() for row in rows], schema=schema(kind))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -76,8 +77,8 @@ def read(path: Path, kind: type[R], *, allow_empty: bool = False) -> list[R]:
     """Read a Parquet or JSON-lines table into records, checking every value.
 
     Raises:
-        DataError: the file is missing, unreadable or empty, lacks a column, or holds a wrong type, an unknown
-            language tag or a duplicate id. The message names file, row (1-based) and column.
+        DataError: the file is missing, unreadable or empty, lacks a column, or holds a wrong type, a number that is
+            not finite, an unknown language tag or a duplicate id. The message names file, row (1-based) and column.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such table. Expected a .parquet or .jsonl file of {kind.__name__} rows.")
@@ -85,27 +86,35 @@ def read(path: Path, kind: type[R], *, allow_empty: bool = False) -> list[R]:
     if not rows and not allow_empty:
         raise DataError(f"{path}: the table has no rows; a table of {kind.__name__} needs at least one.")
     columns = _columns(kind)
-    records = [kind(**_checked(path, number, row, columns)) for number, row in enumerate(rows, start=1)]
-    _check_ids(path, [record.id for record in records])
-    return records
+    records = {number: kind(**_checked(path, number, row, columns)) for number, row in rows.items()}
+    _check_ids(path, {number: record.id for number, record in records.items()})
+    return list(records.values())
 
 
-def _read_parquet(path: Path, kind: type[Record]) -> list[dict[str, Any]]:
+def _read_parquet(path: Path, kind: type[Record]) -> dict[int, dict[str, Any]]:
     import polars as pl
 
     try:
-        frame = pl.read_parquet(path)
+        # One open file: given a path, polars opens it twice and may see two tables when it is replaced in between.
+        with path.open("rb") as file:
+            frame = pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error}). Write it again, or give a .jsonl file.") from error
     for name in _columns(kind):
         if name not in frame.columns and name != "id":
             raise _missing(path, name, frame.columns, row=None)
-    return frame.to_dicts()
+    return dict(enumerate(frame.to_dicts(), start=1))
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def _read_jsonl(path: Path) -> dict[int, dict[str, Any]]:
+    """Return the objects of a JSON-lines file by line number; blank lines are passed over."""
+    try:
+        # Only a line feed ends a line: str.splitlines would also cut at U+2028 or U+0085, which a JSON text may hold.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}). Save it as UTF-8, or give a .parquet file.") from error
+    rows = {}
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -114,7 +123,7 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
             raise DataError(f"{path}, row {number}: not valid JSON ({error}). One JSON object per line is expected.") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, row {number}: {type(row).__name__} found where a JSON object is expected.")
-        rows.append(row)
+        rows[number] = row
     return rows
 
 
@@ -141,6 +150,8 @@ def _convert(path: Path, number: int, name: str, value: Any, base: Any, optional
         return float(value)
     if base == tuple[str, ...] or not isinstance(value, base) or (base is int and isinstance(value, bool)):
         raise DataError(f"{where}: {value!r} is not a {_NAMES[base]}.")
+    if base is float and not math.isfinite(value):
+        raise DataError(f"{where}: {value!r} is not a finite number. A value that is not known is left empty.")
     if name == "language" and value != MULTIPLE:
         return _language(where, value)
     return value
@@ -158,9 +169,9 @@ def _missing(path: Path, name: str, present: Sequence[str], row: int | None) -> 
     return DataError(f"{path}{at}: column {name!r} is missing; found {', '.join(present) or 'none'}.{nearest(name, present)}")
 
 
-def _check_ids(path: Path, ids: Sequence[str]) -> None:
+def _check_ids(path: Path, ids: Mapping[int, str]) -> None:
     first: dict[str, int] = {}
-    for number, value in enumerate(ids, start=1):
+    for number, value in ids.items():
         if value in first:
             raise DataError(
                 f"{path}, row {number}, column 'id': {value!r} is already the id of row {first[value]}. "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from polylect.errors import DataError
 from polylect.records import MULTIPLE, Completion, Example, Prompt, Route, Score
 
 __all__ = ["Candidate", "best_single", "candidates", "examples", "routes", "single_examples"]
@@ -46,68 +47,74 @@ def candidates(completions: Iterable[Completion], scores: Iterable[Score]) -> di
 def examples(
     prompts: Sequence[Prompt], pools: Mapping[str, Sequence[Candidate]], *, min_score: float
 ) -> tuple[list[Example], Counter[str]]:
-    """Take the best answer of the pool for every prompt; return the rows and what was dropped, by reason."""
-    return _examples(prompts, lambda prompt: pools.get(prompt.id, [])[:1], min_score)
+    """Take the best acceptable answer of the pool for every prompt; return the rows and what was dropped, by reason."""
+    return _examples(prompts, lambda prompt: pools.get(prompt.id, []), min_score)
 
 
 def single_examples(
-    prompts: Sequence[Prompt], pools: Mapping[str, Sequence[Candidate]], model: str, *, min_score: float
+    prompts: Sequence[Prompt], pools: Mapping[str, Sequence[Candidate]], model: str
 ) -> tuple[list[Example], Counter[str]]:
-    """Take the answers of one teacher: the single-teacher baseline that arbitrage must beat."""
-    return _examples(prompts, lambda prompt: [c for c in pools.get(prompt.id, []) if c.completion.model == model], min_score)
+    """Take the answers of one teacher whatever their scores: the single-teacher baseline, which has no arbiter."""
+
+    def own(prompt: Prompt) -> Sequence[Candidate]:
+        return [c for c in pools.get(prompt.id, []) if c.completion.model == model]
+
+    return _examples(prompts, own, float("-inf"))
 
 
 def _examples(
-    prompts: Sequence[Prompt], choose: Callable[[Prompt], Sequence[Candidate]], min_score: float
+    prompts: Sequence[Prompt], pool: Callable[[Prompt], Sequence[Candidate]], min_score: float
 ) -> tuple[list[Example], Counter[str]]:
     rows: list[Example] = []
     dropped: Counter[str] = Counter()
     for prompt in prompts:
-        chosen = choose(prompt)
-        reason = _refuse(chosen[0], min_score) if chosen else "no answer"
-        if reason:
-            dropped[reason] += 1
+        found = pool(prompt)
+        reasons = [_refuse(candidate, min_score) for candidate in found] or ["no answer"]
+        if None not in reasons:
+            # The best answer's reason stands for the prompt: the others are worse.
+            dropped[str(reasons[0])] += 1
             continue
-        best = chosen[0]
-        rows.append(
-            Example(
-                prompt_id=prompt.id,
-                item=prompt.item,
-                language=prompt.language,
-                prompt=prompt.text,
-                completion=best.completion.text,
-                model=best.completion.model,
-                score=best.score.value,
-            )
-        )
+        rows.append(_example(prompt, found[reasons.index(None)]))
     return rows, dropped
+
+
+def _example(prompt: Prompt, chosen: Candidate) -> Example:
+    return Example(
+        prompt_id=prompt.id,
+        item=prompt.item,
+        language=prompt.language,
+        prompt=prompt.text,
+        completion=chosen.completion.text,
+        model=chosen.completion.model,
+        score=chosen.score.value,
+    )
 
 
 def _refuse(candidate: Candidate, min_score: float) -> str | None:
     """Return why an answer is no training target, or None."""
     if candidate.score.value is None:
         return "best answer unscored"
+    if candidate.score.value < min_score:
+        return "best answer under the minimum score"
     if candidate.score.language_ok is False:
         return "best answer in the wrong language"
     if candidate.completion.finish_reason == "length":
         return "best answer unfinished"
-    if not candidate.completion.text:
-        return "best answer empty"
-    return "best answer under the minimum score" if candidate.score.value < min_score else None
+    return None if candidate.completion.text else "best answer empty"
 
 
 def best_single(pools: Mapping[str, Sequence[Candidate]]) -> str:
     """Return the teacher with the highest mean score over all prompts it answered, languages weighted equally.
 
     A teacher that answered in fewer languages than others is no candidate: a baseline must serve every language.
+
+    Raises:
+        DataError: no answer has a score.
     """
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for pool in pools.values():
-        for c in pool:
-            if c.score.value is not None:
-                values[c.completion.model][c.completion.language].append(c.score.value)
-    most = max(len(languages) for languages in values.values())
-    means = {m: fmean(fmean(v) for v in languages.values()) for m, languages in values.items() if len(languages) == most}
+    values = _values(pools.values())
+    if not values:
+        raise DataError("arbitrage: no answer of any teacher has a score, so none is the best. See the scores' column `reason`.")
+    means = {model: fmean(fmean(v) for v in values[model].values()) for model in _serving_all(values)}
     return min(means, key=lambda model: (-means[model], model))
 
 
@@ -116,34 +123,53 @@ def routes(pools: Mapping[str, Sequence[Candidate]]) -> list[Route]:
 
     `routed` is the mean score of the answers chosen, `oracle` of the best answer per prompt by the arbiter (for
     reward-based routing the two are the same by construction; a learned router falls short by its regret).
+    An unscored answer is no answer here: it wins nothing and enters no mean. A prompt without any scored answer has no
+    winner and counts for no policy; a language without any such prompt has no rows.
     """
-    languages = sorted({pool[0].completion.language for pool in pools.values()})
+    won = [pool for pool in pools.values() if pool[0].score.value is not None]
+    languages = sorted({pool[0].completion.language for pool in won})
     rows = []
-    for language in [*languages, MULTIPLE]:
-        chosen = [pool for pool in pools.values() if language in (MULTIPLE, pool[0].completion.language)]
-        rows += _routes(language, chosen)
+    for language in [*languages, MULTIPLE] if languages else []:
+        rows += _routes(language, [pool for pool in won if language in (MULTIPLE, pool[0].completion.language)])
     return rows
 
 
 def _routes(language: str, pools: Sequence[Sequence[Candidate]]) -> list[Route]:
-    scores: dict[str, list[float]] = defaultdict(list)
-    for pool in pools:
-        for c in pool:
-            scores[c.completion.model].append(c.score.value if c.score.value is not None else 0.0)
+    """Return the rows of one language from its pools, each best first and with a scored winner."""
+    values = {model: [v for part in by.values() for v in part] for model, by in _values(pools).items()}
     won = Counter(pool[0].completion.model for pool in pools)
-    best = fmean(max(c.value for c in pool) for pool in pools)
+    routed = fmean(pool[0].value for pool in pools)
+    oracle = fmean(max(c.value for c in pool) for pool in pools)
+    random = fmean(fmean(c.value for c in pool if c.score.value is not None) for pool in pools)
+    best = max(fmean(values[model]) for model in _serving_all(_values(pools)))
     return [
         Route(
             language=language,
             model=model,
-            answered=len(values),
+            answered=len(values.get(model, [])),
             won=won[model],
             share=won[model] / len(pools),
-            mean_score=fmean(values),
-            routed=fmean(pool[0].value for pool in pools),
-            oracle=best,
-            random=fmean(fmean(c.score.value or 0.0 for c in pool) for pool in pools),
-            best_single=max(fmean(v) for v in scores.values()),
+            mean_score=fmean(values[model]) if model in values else 0.0,
+            routed=routed,
+            oracle=oracle,
+            random=random,
+            best_single=best,
         )
-        for model, values in sorted(scores.items())
+        for model in sorted({c.completion.model for pool in pools for c in pool})
     ]
+
+
+def _values(pools: Iterable[Sequence[Candidate]]) -> dict[str, dict[str, list[float]]]:
+    """Return the scores by model and language, unscored answers left out."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for pool in pools:
+        for c in pool:
+            if c.score.value is not None:
+                values.setdefault(c.completion.model, {}).setdefault(c.completion.language, []).append(c.score.value)
+    return values
+
+
+def _serving_all(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """Return the models with scored answers in the most languages."""
+    most = max(len(languages) for languages in values.values())
+    return [model for model, languages in values.items() if len(languages) == most]

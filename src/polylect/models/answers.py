@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from polylect.models.links import checkpoint_files
 from polylect.models.requests import Generated, Request, Sampling
 from polylect.models.store import Store, answer_key
 from polylect.records import Completion, Prompt
@@ -20,10 +21,9 @@ Progress = Callable[[int, int, str], None]
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """Return the SHA-256 (24 hex digits) of a checkpoint's weights, tokenizer and chat template: what decides its answers."""
+    """Return the SHA-256 (24 hex digits) of a checkpoint's weights, configuration and tokenizer: what decides its answers."""
     digest = hashlib.sha256()
-    names = sorted([*checkpoint.glob("*.safetensors"), *checkpoint.glob("tokenizer*.json"), *checkpoint.glob("*.jinja")])
-    for path in names:
+    for path in checkpoint_files(checkpoint):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(1 << 22):

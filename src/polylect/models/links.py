@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["link_checkpoint"]
+__all__ = ["checkpoint_files", "link_checkpoint"]
 
 _PARTS = (
     "*.safetensors",
@@ -21,13 +21,18 @@ _PARTS = (
 )
 
 
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the files that make a checkpoint: weights, configuration, tokenizer, chat template; sorted."""
+    return sorted({path for pattern in _PARTS for path in folder.glob(pattern) if path.is_file()})
+
+
 def link_checkpoint(source: Path, target: Path) -> None:
     """Put the files of checkpoint `source` into `target`: weights as hard links (copies across disks), the rest copied.
 
     A manifest stays behind, since it speaks of the folder it lies in. Weights are never written in place, so a link is safe.
     """
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted({path for pattern in _PARTS for path in source.glob(pattern) if path.is_file()}):
+    for path in checkpoint_files(source):
         if path.suffix == ".safetensors":
             _link(path.resolve(), target / path.name)
         else:

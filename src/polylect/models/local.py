@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import ModelError
+from polylect.models.checkpoint import check
 from polylect.models.requests import Generated, Request, Sampling
 from polylect.records import content_hash
 
@@ -62,7 +63,7 @@ class LocalModel:
         batch_size: rows decoded together.
 
     Raises:
-        ModelError: the folder holds no loadable model.
+        ModelError: the folder holds no loadable model (see `polylect.models.checkpoint.check`).
     """
 
     def __init__(self, path: Path, *, dtype: Any = None, device: str | None = None, batch_size: int = 64) -> None:
@@ -71,6 +72,7 @@ class LocalModel:
 
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size
+        check(path)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(path)
             self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype or best_dtype(self.device)).to(self.device)
@@ -106,7 +108,7 @@ class LocalModel:
 
         if not batch:
             return []
-        prefix, prompts = self._encode(batch)
+        prefix, prompts = self._encode(batch, sampling.max_tokens)
         rows = [
             _Row(request, sample, ids, len(prefix) + len(ids), self._noise(request, sample, sampling))
             for request, ids in zip(batch, prompts, strict=True)
@@ -118,11 +120,17 @@ class LocalModel:
             Generated(row.request.key, row.sample, row.text, row.finish_reason, row.prompt_tokens, len(row.ids)) for row in rows
         ]
 
-    def _encode(self, batch: Sequence[Request]) -> tuple[list[int], list[list[int]]]:
-        """Return the token ids that all prompts of the batch begin with (shots, a chat template's head) and the rest of each."""
+    def _encode(self, batch: Sequence[Request], max_tokens: int) -> tuple[list[int], list[list[int]]]:
+        """Return the token ids that all prompts of the batch begin with (shots, a chat template's head) and the rest of each.
+
+        Padding then lies between the prefix and a shorter prompt, where a sliding window would count it: prompts of
+        unequal length that may outgrow the window share nothing.
+        """
         prompts = [self._prompt_ids(request) for request in batch]
-        shared = min(_common_prefix(prompts), min(len(ids) for ids in prompts) - 1)
-        if shared < _WORTH_SHARING:
+        shortest, longest = (pick(len(ids) for ids in prompts) for pick in (min, max))
+        shared = min(_common_prefix(prompts), shortest - 1)
+        window = getattr(self.model.config.get_text_config(), "sliding_window", None)
+        if shared < _WORTH_SHARING or (window is not None and shortest < longest and longest + max_tokens > window):
             return [], prompts
         return prompts[0][:shared], [ids[shared:] for ids in prompts]
 
@@ -181,7 +189,7 @@ class LocalModel:
             ids = tokens[:, None]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
         for row in active:
-            row.finish_reason = "length"
+            row.text, row.finish_reason = row.text.strip(), "length"
 
     def _prefill(self, prefix: list[int], rows: int) -> tuple[Any, torch.Tensor]:
         """Compute the shared prefix once and repeat its cache for every row."""
@@ -202,8 +210,9 @@ class LocalModel:
         else:
             row.ids.append(token)
             row.text = self.tokenizer.decode(row.ids, skip_special_tokens=True)
-            cuts = [row.text.find(stop) for stop in sampling.stop if stop in row.text.lstrip()]
-            cuts = [cut for cut in cuts if row.text[:cut].strip()]
+            # A stop text ends an answer that has begun: line breaks before the first character are passed over.
+            begin = len(row.text) - len(row.text.lstrip())
+            cuts = [cut for stop in sampling.stop if (cut := row.text.find(stop, begin)) >= 0]
             if cuts:
                 row.text, row.finish_reason = row.text[: min(cuts)], "stop"
         if row.finish_reason:

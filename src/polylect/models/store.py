@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from polylect.errors import DataError
 from polylect.models.requests import Generated, Request, Sampling
 from polylect.records import content_hash
 
@@ -34,14 +35,25 @@ class Store:
 
     Args:
         path: of the file; made with its folder when it is missing.
+
+    Raises:
+        DataError: the file is damaged or something else.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(_TABLE)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(_TABLE)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # a full disk or a lock, which say nothing against the file
+            raise DataError(
+                f"{path}: cannot be used as a store of answers ({error}). Move it away; what it held is asked again."
+            ) from error
 
     def __enter__(self) -> Store:
         return self

@@ -76,6 +76,7 @@ class _Builder:
         settings = {
             "source": prompts.source,
             "languages": list(self.recipe.languages),
+            "kinds": sorted(prompts.kinds) if prompts.kinds is not None else None,
             "items": prompts.items.model_dump(),
         }
         return self.add(

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from polylect import tables
-from polylect.errors import DataError
+from polylect.errors import DataError, RecipeError, nearest
 from polylect.records import Prompt
 from polylect.run.context import Context
 from polylect.run.stages.common import load_prompts, order, write_drops
@@ -28,12 +28,30 @@ def prompts(context: Context) -> None:
         rows, drops = facts.prompts, Counter(facts.dropped)
     else:
         rows, drops = _from_files(context), Counter()
+    rows = _of_kinds(rows, settings["kinds"])
     drawn = draw([_with_validation(row, settings["items"], context.seed) for row in rows], settings["items"], context.seed)
     drops["not drawn"] += len(rows) - len(drawn)
     tables.write(context.out / "prompts.parquet", drawn, Prompt)
     (context.out / "vocabulary.json").write_text(json.dumps(_texts(rows), ensure_ascii=False))
     write_drops(context, drops)
     context.note(rows=len(drawn), sources=_sources(rows))
+
+
+def _of_kinds(rows: list[Prompt], kinds: list[str] | None) -> list[Prompt]:
+    """Keep the kinds of question that the recipe names.
+
+    Raises:
+        RecipeError: a kind that no prompt has; the nearest one is named.
+    """
+    if kinds is None:
+        return rows
+    known = {row.kind for row in rows}
+    for kind in kinds:
+        if kind not in known:
+            raise RecipeError(
+                f"prompts.kinds: no prompt is of kind {kind!r}.{nearest(kind, known)} Kinds: {', '.join(sorted(known))}."
+            )
+    return [row for row in rows if row.kind in kinds]
 
 
 def _from_files(context: Context) -> list[Prompt]:

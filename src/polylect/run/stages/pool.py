@@ -66,7 +66,7 @@ def arbitrage(context: Context) -> None:
     rules = routing.PairRules(min_margin=settings["min_margin"], min_chosen=settings["min_chosen"])
     rows, dropped = routing.examples(prompts, pools, min_score=settings["min_score"])
     single = routing.best_single(pools)
-    alone, alone_dropped = routing.single_examples(prompts, pools, single, min_score=settings["min_score"])
+    alone, alone_dropped = routing.single_examples(prompts, pools, single)
     pairs, pairs_dropped = routing.pairs(prompts, pools, rules)
     rows, alone, cut = _same_number(rows, alone, context.seed)
     _write(context.out, completions, scores, rows, alone, pairs, routing.routes(pools))
