@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {
 
 def changed(key: str, value: Any) -> dict[str, Any]:
     """Return the small recipe with a dotted key set; `...` leaves it out."""
-    data: dict[str, Any] = yaml.safe_load(yaml.safe_dump(SMALL))
+    data: dict[str, Any] = copy.deepcopy(SMALL)
     *path, last = key.split(".")
     inner = data
     for part in path:
@@ -99,6 +100,22 @@ def test_recipe_survives_its_own_dump() -> None:
         ("clusters.groups.east", ["tr"], r"clusters\.groups: no cluster holds ar"),
         ("clusters.shared", ["fr"], r"clusters\.shared: fr is not among the recipe's languages"),
         ("merge.weights", {"wst": 1.0}, r"merge\.weights: 'wst' is no cluster; there are west, east\. Did you mean 'west'\?"),
+        ("sft.micro_batch_size", 24, r"sft: batch_size 32 is no multiple of micro_batch_size 24"),
+        ("prompts.files", {"prompt": "p"}, r"prompts: `files` is needed with `source: files`"),
+        (
+            "prompts",
+            {"source": "files", "files": {"promt": "p"}},
+            r"prompts: files: 'promt' is no split\. Did you mean 'prompt'\?",
+        ),
+        ("prompts", {"source": "files", "files": {"prompt": "p"}}, r"prompts: `files` needs the splits .* missing: heldout"),
+        (
+            "prompts",
+            {"source": "files", "files": {"prompt": "p", "heldout": "h"}},
+            r"prompts\.files: the split seed is missing; cluster teachers and few-shot examples are made of it",
+        ),
+        ("arbiter.kind", "reward_model", r"arbiter: `model` is needed with `kind: reward_model`, and only there"),
+        ("evaluation.model", "x", r"evaluation: `model` is needed with `judge: llm`, and only there"),
+        ("pool.a/b", {"kind": "local", "model": "base"}, r"pool\.a/b\.\[key\]: .*\(found 'a/b'\)"),
         ("prompts.source", "files", r"prompts: `files` is needed with `source: files`, and only there"),
     ],
 )

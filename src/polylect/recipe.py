@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -74,13 +74,22 @@ class Prompts(Strict):
 
     source: Literal["world-facts", "files"] = Field("world-facts", description="Built-in world facts, or your own files.")
     files: dict[str, str] = Field(default_factory=dict, description="Split -> path of a .jsonl or .parquet table of prompts.")
-    kinds: tuple[str, ...] | None = Field(None, description="Kinds of question to use, unseen ones included; empty: all.")
+    kinds: tuple[str, ...] | None = Field(None, description="Kinds of question that are trained on; empty: all but the unseen.")
+    unseen_kinds: tuple[str, ...] | None = Field(
+        None, description="Kinds that are evaluated only; empty: those the source marks."
+    )
     items: Items = Field(Items(), description="Items per language and split.")
 
     @model_validator(mode="after")
     def _files_for_files(self) -> Prompts:
         if (self.source == "files") != bool(self.files):
             raise ValueError("`files` is needed with `source: files`, and only there")
+        for split in self.files:
+            if split not in Items.model_fields:
+                raise ValueError(f"files: {split!r} is no split.{nearest(split, Items.model_fields)}")
+        missing = {"prompt", "heldout"} - set(self.files) if self.files else set()
+        if missing:
+            raise ValueError(f"`files` needs the splits prompt and heldout; missing: {', '.join(sorted(missing))}")
         return self
 
 
@@ -122,6 +131,12 @@ class Arbiter(Strict):
     kind: Literal["verifiable", "reward_model"] = Field("verifiable", description="What gives the scores.")
     model: str | None = Field(None, description="Of kind `reward_model`: the model.")
 
+    @model_validator(mode="after")
+    def _complete(self) -> Arbiter:
+        if (self.kind == "reward_model") != (self.model is not None):
+            raise ValueError("`model` is needed with `kind: reward_model`, and only there")
+        return self
+
 
 class Generation(Strict):
     """How models answer."""
@@ -147,7 +162,6 @@ class Online(Strict):
     samples: int = Field(4, ge=2, description="Answers per prompt.")
     temperature: float = Field(1.0, gt=0, description="Sampling temperature.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus mass.")
-    keep_unless_worse: bool = Field(True, description="Drop an iteration that lowers the win rate on the validation items.")
     train: Dpo = Field(Dpo(), description="Training of one iteration.")
 
 
@@ -165,6 +179,12 @@ class Evaluation(Strict):
     model: str | None = Field(None, description="Of judge `llm`: the judge model.")
     shots: int = Field(5, ge=0, description="Examples for the few-shot base, the fair starting point of a base model.")
     samples: int = Field(3, ge=0, description="Sample answers per language in the report.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Evaluation:
+        if (self.judge == "llm") != (self.model is not None):
+            raise ValueError("`model` is needed with `judge: llm`, and only there")
+        return self
 
 
 class Runtime(Strict):
@@ -187,7 +207,9 @@ class Recipe(Strict):
     model: Model
     clusters: Clusters = Field(Clusters())
     prompts: Prompts = Field(Prompts())
-    pool: dict[str, Teacher] = Field(min_length=1, description="Teacher's name -> teacher.")
+    pool: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Teacher] = Field(
+        min_length=1, description="Teacher's name -> teacher."
+    )
     teacher: Sft = Field(Sft(), description="Training of the pool's cluster teachers.")
     arbiter: Arbiter = Field(Arbiter())
     generation: Generation = Field(Generation())
@@ -197,6 +219,10 @@ class Recipe(Strict):
     mixed: Sft | None = Field(None, description="SFT on the arbitrage in one run, unmerged: what merging is measured against.")
     offline: Dpo | None = Field(
         default_factory=Dpo, description="Offline DPO on best/worst of the arbitrage; null leaves it out."
+    )
+    keep_unless_worse: bool = Field(
+        True,
+        description="Go on without a preference step, offline or online, that loses to the stage before on the validation items.",
     )
     online: Online = Field(Online())
     merge: Merge = Field(Merge())
@@ -223,6 +249,9 @@ class Recipe(Strict):
             foreign = set(teacher.languages or ()) - set(self.languages)
             if foreign:
                 raise ValueError(f"pool.{name}.languages: {', '.join(sorted(foreign))} is not among the recipe's languages")
+        taught = any(teacher.cluster is not None or teacher.shots for teacher in self.pool.values())
+        if self.prompts.files and "seed" not in self.prompts.files and (taught or self.evaluation.shots):
+            raise ValueError("prompts.files: the split seed is missing; cluster teachers and few-shot examples are made of it")
         for name in self.merge.weights or {}:
             if name not in clusters:
                 raise ValueError(

@@ -107,6 +107,8 @@ def test_samples_depend_on_the_row_alone(folder: Path) -> None:
     assert first == {key: answer for key, answer in drawn.items() if key[1] == 0}
     assert len({drawn["p0", sample].text for sample in range(3)}) > 1, "samples of one prompt are all alike"
     assert ask(model, BOTH, replace(SAMPLED, seed=6)) != drawn
+    twin = ask(model, [replace(PLAIN[0], key="twin"), PLAIN[0]], SAMPLED)
+    assert [twin["twin", n].text for n in range(3)] != [twin["p0", n].text for n in range(3)], "requests share their noise"
 
 
 def test_sampling_follows_the_probabilities(llama: Path) -> None:

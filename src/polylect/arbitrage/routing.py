@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from polylect.errors import DataError
-from polylect.records import MULTIPLE, Completion, Example, Prompt, Route, Score
+from polylect.records import MULTIPLE, Completion, Example, Prompt, Route, Score, content_hash
 
 __all__ = ["Candidate", "best_single", "candidates", "examples", "routes", "single_examples"]
 
@@ -33,14 +33,14 @@ class Candidate:
 def candidates(completions: Iterable[Completion], scores: Iterable[Score]) -> dict[str, list[Candidate]]:
     """Join completions with their scores; return the candidates of each prompt, best first.
 
-    Ties go to the shorter answer, then to the model's name, so that the choice does not depend on the order of rows.
+    Ties are drawn by a hash of prompt and model: the same in every run and order of rows, and no teacher's name wins more.
     """
     by_id = {score.completion_id: score for score in scores}
     pools: dict[str, list[Candidate]] = defaultdict(list)
     for completion in completions:
         pools[completion.prompt_id].append(Candidate(completion, by_id[completion.id]))
     for pool in pools.values():
-        pool.sort(key=lambda c: (-c.value, len(c.completion.text), c.completion.model, c.completion.sample))
+        pool.sort(key=lambda c: (-c.value, content_hash(c.completion.prompt_id, c.completion.model), c.completion.sample))
     return dict(pools)
 
 

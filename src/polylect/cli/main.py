@@ -93,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (error.__cause__ or error).args:
             _say("Interrupted.")
         return 130
-    except BrokenPipeError:
+    except SystemExit:
+        # Only click and rich leave like this: when the reader of the output has gone, as in `polylect languages | head`.
         return 0
     return 0
 

@@ -12,7 +12,7 @@ _HELP = """Say why STEP of the run in folder RUN would run again, or that it is 
 
 \b
 Example:
-  polylect why runs/quickstart sft/europe
+  polylect why runs/quickstart merge/sft
 """
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MergeReport", "linear"]
 
-_COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*")
+_COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*", "*TERMS*")
 
 
 @dataclass(frozen=True)

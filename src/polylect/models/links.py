@@ -6,7 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["checkpoint_files", "link_checkpoint"]
+__all__ = ["checkpoint_files", "copy_notices", "link_checkpoint"]
+
+_NOTICES = ("LICENSE*", "NOTICE*", "*TERMS*")
+"""Licence texts: they go wherever the weights go, as most model licences ask."""
 
 _PARTS = (
     "*.safetensors",
@@ -18,6 +21,7 @@ _PARTS = (
     "*.model",
     "vocab*",
     "merges*",
+    *_NOTICES,
 )
 
 
@@ -46,3 +50,9 @@ def _link(source: Path, target: Path) -> None:
     except OSError:
         # Another file system, or one without hard links.
         shutil.copyfile(source, target)
+
+
+def copy_notices(source: Path, target: Path) -> None:
+    """Copy the licence texts of checkpoint `source` to a model in the folder `target` that was made from it."""
+    for path in {path for pattern in _NOTICES for path in source.glob(pattern) if path.is_file()}:
+        shutil.copyfile(path, target / path.name)

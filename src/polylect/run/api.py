@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import RecipeError, RunError
-from polylect.recipe import Recipe, load, parse
+from polylect.recipe import Recipe, load
 from polylect.run.plan import Plan, plan
+from polylect.run.progress import counted
 from polylect.run.runner import execute
 from polylect.run.steps import Outcome, StepReport, ancestors, select
 from polylect.run.why import why as why_step
@@ -65,8 +66,8 @@ def run(
 
         show(plan(recipe, check_files=False), console)
         return out
+    _refuse(plan(recipe, check_files=False), until)
     planned = plan(recipe)
-    _refuse(planned, until)
     runtime = recipe.runtime
     outcome = execute(
         planned.steps,
@@ -95,9 +96,7 @@ def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Seque
     Raises:
         RunError: no run in the folder, or no such step.
     """
-    current = load(recipe, overrides) if recipe is not None else _saved(folder)
-    if overrides and recipe is None:
-        raise RecipeError("--set changes a recipe file: give it with --recipe.")
+    current = load(recipe, overrides) if recipe is not None else _saved(folder, overrides)
     return why_step(plan(current).steps, folder, step)
 
 
@@ -129,7 +128,7 @@ def _finish(planned: Plan, out: Path, outcome: Outcome, console: Console | None)
     console = console or Console(stderr=True)
     ran = [step for step in outcome.steps if not step.skipped]
     if len(outcome.steps) < len(planned.steps):
-        console.print(f"Stopped as asked: {len(ran)} steps ran. The same command without --until goes on.")
+        console.print(f"Stopped as asked: {counted(len(ran))} ran. The same command without --until goes on.")
         return
     figures = {
         "steps": [asdict(step) for step in outcome.steps],
@@ -149,13 +148,13 @@ def _finish(planned: Plan, out: Path, outcome: Outcome, console: Console | None)
     console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _saved(folder: Path) -> Recipe:
+def _saved(folder: Path, overrides: Sequence[str] = ()) -> Recipe:
     path = folder / _RECIPE
     if not path.is_file():
         raise RunError(
             f"{folder}: no run is in this folder (no {_RECIPE}). Give one that `polylect run` wrote, such as runs/quickstart."
         )
-    return parse(json.loads(path.read_text()), source=str(path))
+    return load(path, overrides)
 
 
 def _save(path: Path, data: Any) -> None:

@@ -46,12 +46,12 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimate of one step; None where it cannot be had."""
+    """Estimate of one step; None where it cannot be had. `tokens` is 0 for a step that neither trains nor answers."""
 
     step: Step
-    tokens: float | None
+    tokens: float
     seconds: float | None
-    bytes: float
+    bytes: float | None
 
 
 @dataclass(frozen=True)
@@ -74,29 +74,29 @@ def show(plan: Plan, console: Console | None = None) -> None:
     for heading in ("step", "what", "tokens", "minutes", "GB"):
         table.add_column(heading, justify="left" if heading in ("step", "what") else "right")
     for cost in estimates:
-        tokens = "-" if cost.tokens is None else f"{cost.tokens:,.0f}"
         minutes = "-" if cost.seconds is None else f"{cost.seconds / 60:.1f}"
-        table.add_row(cost.step.name, cost.step.title, tokens, minutes, f"{cost.bytes / 1e9:.2f}")
+        size_on_disk = "-" if cost.bytes is None else f"{cost.bytes / 1e9:.2f}"
+        table.add_row(cost.step.name, cost.step.title, f"{cost.tokens:,.0f}", minutes, size_on_disk)
     console.print(table)
     console.print(_totals(plan, estimates, speed, size), highlight=False)
 
 
 def _totals(plan: Plan, estimates: Iterable[Cost], speed: Speed | None, size: Size | None) -> str:
     estimates = list(estimates)
-    tokens = sum(cost.tokens or 0 for cost in estimates)
-    total_bytes = sum(cost.bytes for cost in estimates)
-    jobs = plan.recipe.runtime.jobs
-    lines = [f"About {tokens:,.0f} tokens and {total_bytes / 1e9:.1f} GB of disk."]
+    recipe = plan.recipe
+    disk = "" if size is None else f" and {sum(cost.bytes or 0 for cost in estimates) / 1e9:.1f} GB of disk"
+    lines = [f"About {sum(cost.tokens for cost in estimates):,.0f} tokens{disk}."]
+    if recipe.prompts.source != "world-facts":
+        limit = f"{recipe.generation.max_tokens:,} tokens (generation.max_tokens)"
+        lines.append(f"The recipe's prompt files are not read: every prompt and every answer is taken to have {limit}.")
     if size is None:
-        lines.append(f"The base model {plan.recipe.model.base} is not on this machine: no time can be given.")
-    elif speed is not None:
-        minutes = sum(cost.seconds or 0 for cost in estimates) / 60
+        lines.append(f"The base model {recipe.model.base} is not on this machine: no time and no disk space can be given.")
+        return "\n".join(lines)
+    if speed is not None:
+        minutes, jobs = sum(cost.seconds or 0 for cost in estimates) / 60, recipe.runtime.jobs
         lines.append(
             f"About {minutes / jobs:.0f} minutes with {jobs} step(s) at a time ({minutes:.0f} step-minutes; {speed.source})."
         )
-    unknown = [cost.step.name for cost in estimates if cost.tokens is None]
-    if unknown:
-        lines.append(f"Not estimated: {', '.join(unknown[:6])}{' ...' if len(unknown) > 6 else ''}.")
     return "\n".join(lines)
 
 
@@ -121,7 +121,8 @@ def _cost(plan: Plan, step: Step, lengths: _Lengths, size: Size | None, speed: S
         else:
             seconds = (prompt + answer) * size.body * 2 / speed.generate
     makes_model = stage in ("teacher", "sft", "dpo", "merge", "base")
-    return Cost(step, prompt + answer, seconds, size.checkpoint_bytes if makes_model and size else 0.0)
+    written = 0.0 if not makes_model else size.checkpoint_bytes if size is not None else None
+    return Cost(step, prompt + answer, seconds, written)
 
 
 def _answers(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
@@ -135,7 +136,8 @@ def _sample(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
 
 
 def _evaluate(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
-    rows = len(plan.recipe.languages) * sum(lengths.items[split] for split in ("heldout", "unseen", "validation"))
+    splits = ("validation",) if step.settings["subset"] == "validation" else ("heldout", "unseen")
+    rows = len(plan.recipe.languages) * sum(lengths.items[split] for split in splits)
     return rows * lengths.prompt, rows * lengths.answer
 
 

@@ -77,6 +77,7 @@ class _Builder:
             "source": prompts.source,
             "languages": list(self.recipe.languages),
             "kinds": sorted(prompts.kinds) if prompts.kinds is not None else None,
+            "unseen_kinds": sorted(prompts.unseen_kinds) if prompts.unseen_kinds is not None else None,
             "items": prompts.items.model_dump(),
         }
         return self.add(
@@ -124,7 +125,7 @@ class _Builder:
         elif teacher.model == "base":
             inputs["model"] = "base"
         return self.add(
-            f"answers/{name}", "pool:answers", settings, inputs, title=f"{name} answers", weight=25, libraries=_MODEL_LIBRARIES
+            f"answers/{name}", "pool:answers", settings, inputs, title=f"{name} answers", weight=35, libraries=_MODEL_LIBRARIES
         )
 
     def _train_teacher(self, name: str, cluster: str) -> str:
@@ -136,7 +137,7 @@ class _Builder:
             settings,
             inputs,
             title=f"train teacher {name}",
-            weight=50,
+            weight=100,
             libraries=_TRAIN_LIBRARIES,
         )
 
@@ -197,22 +198,34 @@ class _Builder:
             )
         return self.merge(stage, made)
 
-    def online(self, model: str, stage: str, initial: str) -> str:
+    def preference(self, name: str, title: str, model: str, pairs: Sequence[str], train: Any, leash: Mapping[str, str]) -> str:
+        """Add one preference step: training per cluster, merge, evaluation, and the choice between it and the stage before.
+
+        The choice reads validation items alone, in steps of their own: the next iteration need not wait for the evaluation.
+        """
+        before = self.stages[-1]
+        merged = self.dpo(name, model, pairs, train, leash)
+        verdict = f"keep/{name}"
+        self.stage(name, title, merged, previous=before.name, verdict=verdict)
+        settings = {"unless_worse": self.recipe.keep_unless_worse}
+        inputs = {
+            "before": model,
+            "after": merged,
+            "before_results": before.verdict or self.validate(before.name, model),
+            "after_results": self.validate(name, merged),
+        }
+        return self.add(verdict, "training:keep", settings, inputs, title=f"keep {title}?", weight=1)
+
+    def validate(self, stage: str, model: str) -> str:
+        return self.evaluate(f"validate/{stage}", stage, "validation", model, f"validate {stage}")
+
+    def online(self, model: str, initial: str) -> str:
         """Add the online iterations; return the last model."""
         online = self.recipe.online
-        before = self.stages[-1].results
         for number in range(1, online.iterations + 1):
             name = f"online_dpo_{number}"
-            samples = self._samples(name, model)
             leash = {"reference": initial} if online.train.reference == "initial" and initial != model else {}
-            merged = self.dpo(name, model, samples, online.train, leash)
-            verdict = f"keep/{name}"
-            results = self.stage(name, f"online DPO {number}", merged, previous=stage, verdict=verdict)
-            settings = {"unless_worse": online.keep_unless_worse}
-            inputs = {"before": model, "after": merged, "before_results": before, "after_results": results}
-            title = f"keep online DPO {number}?"
-            model = before = self.add(verdict, "training:keep", settings, inputs, title=title, weight=1)
-            stage = name
+            model = self.preference(name, f"online DPO {number}", model, self._samples(name, model), online.train, leash)
         return model
 
     def _samples(self, name: str, model: str) -> list[str]:
@@ -250,21 +263,17 @@ class _Builder:
             )
         return made
 
-    def stage(self, name: str, title: str, model: str, *, previous: str = "", verdict: str = "", shots: int = 0) -> str:
-        """Add the evaluation of a stage; return its step."""
-        settings = {"stage": name, "shots": shots, "generation": self.generation}
-        inputs = {"prompts": "prompts", "model": model}
-        step = self.add(
-            f"evaluate/{name}",
-            "evaluation:evaluate",
-            settings,
-            inputs,
-            title=f"evaluate {title}",
-            weight=30,
-            libraries=_MODEL_LIBRARIES,
-        )
+    def stage(self, name: str, title: str, model: str, *, previous: str = "", verdict: str = "", shots: int = 0) -> None:
+        """Add the evaluation of a stage."""
+        step = self.evaluate(f"evaluate/{name}", name, "heldout", model, f"evaluate {title}", shots)
         self.stages.append(Stage(name, title, model, step, previous, verdict))
-        return step
+
+    def evaluate(self, step: str, stage: str, subset: str, model: str, title: str, shots: int = 0) -> str:
+        """Add answers and scores of one model on the held-out or the validation items; return the step."""
+        settings = {"stage": stage, "subset": subset, "shots": shots, "generation": self.generation}
+        inputs = {"prompts": "prompts", "model": model}
+        weight = 6 if subset == "validation" else 40
+        return self.add(step, "evaluation:evaluate", settings, inputs, title=title, weight=weight, libraries=_MODEL_LIBRARIES)
 
     def compare(self, references: Iterable[str]) -> None:
         settings = {
@@ -274,6 +283,7 @@ class _Builder:
             "languages": list(self.recipe.languages),
         }
         inputs = {stage.name: stage.results for stage in self.stages}
+        inputs |= {f"keep/{stage.name}": stage.verdict for stage in self.stages if stage.verdict}
         self.add("compare", "evaluation:compare", settings, inputs, title="compare the stages", weight=3, libraries=("numpy",))
 
 
@@ -320,11 +330,9 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
     references = tuple(stage.name for stage in build.stages if stage.name != "mixed")
     model = build.sft()
     build.stage("sft", "SFT, arbitrage, merged", model, previous="mixed" if recipe.mixed else "base")
-    stage, initial = "sft", model
+    initial = model
     if recipe.offline is not None:
-        model = build.dpo("offline_dpo", model, ["arbitrage"], recipe.offline, {})
-        build.stage("offline_dpo", "offline DPO", model, previous=stage)
-        stage = "offline_dpo"
-    model = build.online(model, stage, initial)
+        model = build.preference("offline_dpo", "offline DPO", model, ["arbitrage"], recipe.offline, {})
+    model = build.online(model, initial)
     build.compare(references)
     return Plan(recipe, tuple(build.steps), tuple(build.stages), references, model)

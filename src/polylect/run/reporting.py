@@ -159,7 +159,7 @@ def _assets(plan: Plan, folder: Path) -> Iterator[Asset]:
             yield Asset(
                 name=str(model.get("name")),
                 kind="model",
-                version=str(model.get("version", "")),
+                version=str(model.get("version") or ""),
                 sha256=model.get("sha256"),
                 licence=str(model.get("licence", "unknown")),
                 origin=str(model.get("source", "")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["Dpo", "Lora", "Sft", "Training"]
 
@@ -34,11 +34,17 @@ class Training(Strict):
     warmup_steps: int = Field(5, ge=0, description="Steps of linear warm-up.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning rate after the warm-up.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
-    max_length: int = Field(1024, ge=8, description="Longest row in tokens; longer rows are cut and counted.")
+    max_length: int = Field(1024, ge=8, description="Longest row in tokens; longer rows are cut.")
     group_by_length: bool = Field(True, description="Batch rows of like length together: less padding, slightly less random.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass to save memory.")
     fsdp: str = Field("", description='Fully sharded data parallel, e.g. "full_shard"; only under `accelerate launch`.')
     lora: Lora = Field(Lora(), description="Low-rank adapters.")
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Training:
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
+        return self
 
 
 class Sft(Training):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import TrainError
+from polylect.models.checkpoint import check
+from polylect.models.links import copy_notices
 from polylect.records import Example, Pair
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def sft(
         peft_config=adapter,
         callbacks=[_callback(progress)],
     )
-    return _run(trainer, tokenizer, out, len(rows))
+    return _run(trainer, tokenizer, model, out, len(rows))
 
 
 def dpo(
@@ -126,7 +128,7 @@ def dpo(
         peft_config=adapter,
         callbacks=[_callback(progress)],
     )
-    return _run(trainer, tokenizer, out, len(rows))
+    return _run(trainer, tokenizer, model, out, len(rows))
 
 
 def _user(text: str) -> list[dict[str, str]]:
@@ -152,6 +154,7 @@ def _load(model: Path, lora: Lora | None, seed: int) -> tuple[Any, Any, Any]:
 
     from polylect.models.local import best_dtype
 
+    check(model)
     set_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # Frozen weights are kept in the dtype the machine multiplies fastest; PEFT keeps the adapters in float32.
@@ -197,6 +200,8 @@ def _arguments(settings: Training, out: Path, seed: int) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
         "logging_steps": 1,
+        # A NaN must reach the callback that stops for it.
+        "logging_nan_inf_filter": False,
         "logging_strategy": "steps",
         "dataloader_pin_memory": False,
         "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
@@ -248,7 +253,7 @@ def _callback(progress: Progress | None) -> Any:
     return _Watch()
 
 
-def _run(trainer: Any, tokenizer: Any, out: Path, rows: int) -> TrainReport:
+def _run(trainer: Any, tokenizer: Any, source: Path, out: Path, rows: int) -> TrainReport:
     """Train, merge the adapters into the weights and save model and tokenizer to `out`."""
     import shutil
 
@@ -258,6 +263,7 @@ def _run(trainer: Any, tokenizer: Any, out: Path, rows: int) -> TrainReport:
     model = trainer.accelerator.unwrap_model(trainer.model)
     _save(model, out)
     tokenizer.save_pretrained(out)
+    copy_notices(source, out)
     shutil.rmtree(out / ".trainer", ignore_errors=True)
     last = {
         key: float(value)
@@ -275,7 +281,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _save(model: Any, out: Path) -> None:
-    """Save a model with its adapters merged in float32, rounded once to the dtype it was loaded in."""
+    """Save a model with its adapters merged in float32, rounded once to half precision (bfloat16 unless it was float16)."""
     import torch
 
     dtype = model.dtype

@@ -12,10 +12,20 @@ from polylect.models.requests import Sampling
 from polylect.records import Prompt, content_hash
 from polylect.run.context import Context
 
-__all__ = ["DROPS", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
+__all__ = ["DROPS", "about", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
 
 DROPS = "drops.json"
 """File of a step's output that says what was dropped: reason -> count."""
+
+
+def about(name: str, folder: Path) -> dict[str, object]:
+    """Return what the report's list of parts says of a model: name, version and hash of its source, licence, origin, size."""
+    from polylect.models import describe
+
+    path = folder / "manifest.json"
+    source = json.loads(path.read_text()).get("source") if path.is_file() else None
+    origin = source if isinstance(source, Mapping) else {}
+    return {"name": name, "version": origin.get("version"), "sha256": origin.get("sha256"), **describe(folder)}
 
 
 def load_prompts(folder: Path, splits: Collection[str], languages: Collection[str] | None = None) -> list[Prompt]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from polylect import tables
 from polylect.errors import DataError, RecipeError, nearest
 from polylect.records import Prompt
 from polylect.run.context import Context
-from polylect.run.stages.common import load_prompts, order, write_drops
+from polylect.run.stages.common import about, load_prompts, order, write_drops
 
-__all__ = ["base", "prompts"]
+__all__ = ["base", "draw", "of_kinds", "prompts"]
 
 
 def prompts(context: Context) -> None:
@@ -28,7 +28,7 @@ def prompts(context: Context) -> None:
         rows, drops = facts.prompts, Counter(facts.dropped)
     else:
         rows, drops = _from_files(context), Counter()
-    rows = _of_kinds(rows, settings["kinds"])
+    rows = of_kinds(rows, settings["kinds"], settings["unseen_kinds"])
     drawn = draw([_with_validation(row, settings["items"], context.seed) for row in rows], settings["items"], context.seed)
     drops["not drawn"] += len(rows) - len(drawn)
     tables.write(context.out / "prompts.parquet", drawn, Prompt)
@@ -37,21 +37,28 @@ def prompts(context: Context) -> None:
     context.note(rows=len(drawn), sources=_sources(rows))
 
 
-def _of_kinds(rows: list[Prompt], kinds: list[str] | None) -> list[Prompt]:
-    """Keep the kinds of question that the recipe names.
+def of_kinds(rows: list[Prompt], kinds: list[str] | None, unseen: list[str] | None) -> list[Prompt]:
+    """Keep the kinds of question that the recipe trains on and those it only evaluates.
+
+    Of a kind that becomes unseen, only held-out items are used: a fact about the same city or country in another kind
+    then lies outside the training splits too.
 
     Raises:
         RecipeError: a kind that no prompt has; the nearest one is named.
     """
-    if kinds is None:
+    if kinds is None and unseen is None:
         return rows
     known = {row.kind for row in rows}
-    for kind in kinds:
+    for kind in [*(kinds or []), *(unseen or [])]:
         if kind not in known:
             raise RecipeError(
                 f"prompts.kinds: no prompt is of kind {kind!r}.{nearest(kind, known)} Kinds: {', '.join(sorted(known))}."
             )
-    return [row for row in rows if row.kind in kinds]
+    marked = {row.kind for row in rows if row.split == "unseen"}
+    apart = marked if unseen is None else set(unseen)
+    trained = known - apart - marked if kinds is None else set(kinds) - apart
+    kept = [row for row in rows if row.kind in trained]
+    return kept + [replace(row, split="unseen") for row in rows if row.kind in apart and row.split in ("heldout", "unseen")]
 
 
 def _from_files(context: Context) -> list[Prompt]:
@@ -59,7 +66,14 @@ def _from_files(context: Context) -> list[Prompt]:
 
     rows = []
     for split, path in context.paths.items():
-        rows += [dataclasses.replace(row, split=split) for row in sources.from_file(path)]
+        rows += [replace(row, split=split) for row in sources.from_file(path)]
+    splits: dict[str, str] = {}
+    for row in rows:
+        if splits.setdefault(row.item, row.split) != row.split:
+            raise DataError(
+                f"prompts.files: item {row.item!r} is in the splits {splits[row.item]!r} and {row.split!r}. "
+                "An item and all its translations belong to one split; remove it from the other file."
+            )
     foreign = sorted({row.language for row in rows} - set(context.settings["languages"]))
     if foreign:
         raise DataError(f"prompts.files: rows in {', '.join(foreign)}, which the recipe's languages do not name.")
@@ -72,7 +86,7 @@ def _with_validation(row: Prompt, items: dict[str, int], seed: int) -> Prompt:
         return row
     share = items["validation"] / (items["validation"] + items["heldout"])
     chosen = int(order(seed, "validation", row.item)[:8], 16) / 16**8 < share
-    return dataclasses.replace(row, split="validation") if chosen else row
+    return replace(row, split="validation") if chosen else row
 
 
 def draw(rows: Iterable[Prompt], items: dict[str, int], seed: int) -> list[Prompt]:
@@ -104,10 +118,10 @@ def base(context: Context) -> None:
     """Bring the base model into the run: resolved, its vocabulary trimmed if asked, with the recipe's chat template."""
     from transformers import AutoTokenizer
 
-    from polylect.models import describe, link_checkpoint, resolve
+    from polylect.models import link_checkpoint, resolve
 
     source = resolve(context.settings["model"])
-    context.note(model=describe(source))
+    context.note(model=about(context.settings["model"], source))
     if context.settings["trim_vocabulary"]:
         _trim(context, source)
     else:

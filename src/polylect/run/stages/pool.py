@@ -10,7 +10,7 @@ from polylect import arbitrage as routing
 from polylect import tables
 from polylect.records import Completion, Example, Pair, Prompt, Route, Score
 from polylect.run.context import Context
-from polylect.run.stages.common import few_shots, load_prompts, order, progress, sampling, write_drops
+from polylect.run.stages.common import about, few_shots, load_prompts, order, progress, sampling, write_drops
 
 __all__ = ["answers", "arbitrage", "ask", "scored"]
 
@@ -28,7 +28,11 @@ def ask(context: Context, prompts: Sequence[Prompt], name: str, **changes: objec
     from polylect.models.local import LocalModel
 
     settings = context.settings
-    path = context.inputs["model"] if "model" in context.inputs else resolve(settings["model"])
+    if "model" in context.inputs:
+        path = context.inputs["model"]
+    else:
+        path = resolve(settings["model"])
+        context.note(model=about(settings["model"], path))
     shots = few_shots(context.inputs["prompts"], {p.language for p in prompts}, settings.get("shots", 0), context.seed)
     model = LocalModel(path, batch_size=settings["generation"]["batch_size"])
     with Store(context.store / "answers.sqlite") as store:

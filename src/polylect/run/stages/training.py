@@ -130,23 +130,21 @@ def merge(context: Context) -> None:
 
 
 def keep(context: Context) -> None:
-    """Keep the new iteration unless it loses to the one before on the validation items.
+    """Keep a preference step unless it loses to the stage before on the validation items.
 
     Writes the verdict, the checkpoint that goes on, and its validation results (the next iteration is held against them).
     """
     from polylect.evaluate import comparisons, verdicts
     from polylect.models import link_checkpoint
 
-    tables_of = {
-        role: tables.read(context.inputs[f"{role}_results"] / "validation.parquet", Result) for role in ("before", "after")
-    }
+    tables_of = {role: tables.read(context.inputs[f"{role}_results"] / "results.parquet", Result) for role in ("before", "after")}
     before, after = (rows[0].stage for rows in tables_of.values())
     rates = comparisons(verdicts(after, before, [row for rows in tables_of.values() for row in rows]), seed=context.seed)
     overall = next(row for row in rates if row.language == MULTIPLE)
     kept = not context.settings["unless_worse"] or overall.win_rate is None or overall.win_rate >= 0.5
     winner = "after" if kept else "before"
     link_checkpoint(context.inputs[winner], context.out)
-    tables.write(context.out / "validation.parquet", tables_of[winner], Result)
+    tables.write(context.out / "results.parquet", tables_of[winner], Result)
     figures = {name: getattr(overall, name) for name in ("win_rate", "low", "high", "n")}
     verdict = {"stage": after, "against": before, "kept": kept, **figures}
     (context.out / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
