@@ -64,7 +64,7 @@ class Items(Strict):
     seed: int = Field(60, ge=1, description="Human-style question and answer, to train the teachers.")
     prompt: int = Field(120, ge=1, description="Prompts of the arbitrage and of offline preference training.")
     preference: int = Field(120, ge=0, description="Further prompts for online preference training.")
-    validation: int = Field(40, ge=1, description="Items that decide whether an online iteration is kept.")
+    validation: int = Field(40, ge=1, description="Items that decide whether a preference step is kept.")
     heldout: int = Field(150, ge=1, description="Items of the evaluation, of kinds seen in training.")
     unseen: int = Field(50, ge=0, description="Items of the evaluation, of kinds never trained on.")
 

@@ -133,7 +133,7 @@ def test_each_iteration_goes_on_from_what_was_kept() -> None:
     """A preference step samples, trains and is judged against the model that the guard before it let through."""
     steps = by_name(plan(small()))
     assert steps["offline_dpo/west"].inputs["model"] == "merge/sft"
-    assert steps["keep/offline_dpo"].inputs["before_results"] == "evaluate/sft"
+    assert steps["keep/offline_dpo"].inputs["before_results"] == "validate/sft"
     assert steps["sample/online_dpo_1/west"].inputs["model"] == "keep/offline_dpo"
     assert steps["sample/online_dpo_2/west"].inputs["model"] == "keep/online_dpo_1"
     assert steps["online_dpo_2/east"].inputs["model"] == "keep/online_dpo_1"
@@ -141,7 +141,7 @@ def test_each_iteration_goes_on_from_what_was_kept() -> None:
         "before": "keep/online_dpo_1",
         "after": "merge/online_dpo_2",
         "before_results": "keep/online_dpo_1",
-        "after_results": "evaluate/online_dpo_2",
+        "after_results": "validate/online_dpo_2",
     }
     assert steps["keep/online_dpo_1"].inputs["before_results"] == "keep/offline_dpo"
 
