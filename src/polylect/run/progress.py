@@ -71,9 +71,11 @@ class _Running:
         if self.first is None or done <= self.first[1] or now - self.first[0] < 0.5:
             return []
         rate = (done - self.first[1]) / (now - self.first[0])
-        speed = (
-            f"{rate:.3g}{f' {unit}' if unit else ''}/s" if rate >= 0.1 else f"{1 / rate:.3g} s{f' per {unit}' if unit else ''}"
-        )
+        if rate >= 0.1:
+            speed = f"{rate:.3g}{f' {unit}' if unit else ''}/s"
+        else:
+            each = f" per {unit.removesuffix('s')}" if unit else ""
+            speed = f"{1 / rate:.3g} s{each}"
         return [speed, f"{duration((total - done) / rate)} left"] if total and total > done else [speed]
 
 
