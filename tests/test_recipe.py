@@ -100,6 +100,14 @@ def test_recipe_survives_its_own_dump() -> None:
         ("clusters.groups.east", ["tr"], r"clusters\.groups: no cluster holds ar"),
         ("clusters.shared", ["fr"], r"clusters\.shared: fr is not among the recipe's languages"),
         ("merge.weights", {"wst": 1.0}, r"merge\.weights: 'wst' is no cluster; there are west, east\. Did you mean 'west'\?"),
+        ("merge", {"weights": {"west": 1}, "search": {}}, r"merge: `search` finds the weights; leave out `weights`"),
+        (
+            "merge",
+            {"method": "linear", "density": 0.2},
+            r"merge: method `linear` does not use `density`; leave it out, or choose ties or",
+        ),
+        ("merge", {"method": "ties", "lamda": 0.2}, r"unknown key 'merge\.lamda'\. Did you mean 'lambda'\?"),
+        ("merge.branch_and_merge", {"branches": 0}, r"merge\.branch_and_merge\.branches: .*greater than or equal to 1"),
         ("sft.micro_batch_size", 24, r"sft: batch_size 32 is no multiple of micro_batch_size 24"),
         ("prompts.files", {"prompt": "p"}, r"prompts: `files` is needed with `source: files`"),
         (

@@ -51,7 +51,8 @@ def filled(kind: type[Record], *, empty: bool) -> Record:
         base = get_args(hint)[0] if optional else hint
         value = {str: f"{'ö' if empty else 'ä'} {name}", int: 3, float: 0.5, bool: True}.get(base, ("one", ""))
         values[name] = None if optional and empty else value
-    return kind(**{**values, "language": MULTIPLE if empty else "zh-Hans"})
+    tag = {"language": MULTIPLE if empty else "zh-Hans"} if "language" in values else {}
+    return kind(**{**values, **tag})
 
 
 def jsonl(path: Path, *rows: Any) -> Path:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from polylect import languages as language_table
 from polylect.errors import LanguageError, RecipeError, nearest
+from polylect.merge.step_settings import Merge
 from polylect.train.settings import Dpo, Sft
 
 __all__ = ["Recipe", "Teacher", "load", "parse"]
@@ -165,13 +166,6 @@ class Online(Strict):
     train: Dpo = Field(Dpo(), description="Training of one iteration.")
 
 
-class Merge(Strict):
-    """How the clusters' checkpoints become one."""
-
-    method: Literal["linear"] = Field("linear", description="Weighted averaging, the paper's most consistent method.")
-    weights: dict[str, float] | None = Field(None, description="Cluster -> weight; empty: all alike.")
-
-
 class Evaluation(Strict):
     """How stages are compared."""
 
@@ -257,6 +251,10 @@ class Recipe(Strict):
                 raise ValueError(
                     f"merge.weights: {name!r} is no cluster; there are {', '.join(clusters)}.{nearest(name, clusters)}"
                 )
+        branches = self.merge.branch_and_merge.branches
+        if self.merge.method == "slerp" and (len(clusters), branches) != (2, 1):
+            made = f"{len(clusters)} clusters of {branches} branches"
+            raise ValueError(f"merge.method: slerp merges two checkpoints; the recipe has {made}. Choose another method")
         missing = set(self.languages) - {tag for tags in clusters.values() for tag in tags}
         if missing:
             raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")
@@ -358,7 +356,7 @@ def _fields(location: Sequence[int | str]) -> set[str]:
             annotation = typing.get_args(annotation)[1]
         else:
             annotation = _inner(annotation).model_fields[str(part)].annotation
-    return set(_inner(annotation).model_fields)
+    return {field.alias or name for name, field in _inner(annotation).model_fields.items()}
 
 
 def _inner(annotation: Any) -> Any:

@@ -1,8 +1,8 @@
 """The records that stages hand to each other, one frozen type per stage.
 
-Every record has an `id` that is a hash of what makes it unique, a `language` (canonical BCP-47 tag) and an
-`item` that all translations of one item share: splits and clustered errors go by item. Tables of these records
-are read and written by `polylect.tables`; the field annotations are the schema.
+Every record has an `id` that is a hash of what makes it unique. Records of data have a `language` (canonical BCP-47
+tag), and those of one prompt an `item` that all its translations share: splits and clustered errors go by item. Tables
+of these records are read and written by `polylect.tables`; the field annotations are the schema.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ __all__ = [
     "Completion",
     "Difference",
     "Example",
+    "MergeInput",
+    "MergePair",
     "Pair",
     "Prompt",
     "Record",
@@ -25,6 +27,7 @@ __all__ = [
     "Route",
     "Score",
     "Summary",
+    "Trial",
     "Verdict",
     "content_hash",
 ]
@@ -246,3 +249,85 @@ class Route(Record):
     oracle: float
     random: float
     best_single: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeInput(Record):
+    """What one input of a merge gave to one tensor: sums over its `sampled` elements, and what they come to.
+
+    With x the input's values, m the merged ones and b the base's, the input's task vector is x - b and the merged one m - b.
+    Without a base there are no task vectors: all fields that need them are None. `layer` is the number in the tensor's
+    name (-1: none); `part` is "attention", "mlp", "norm", "embedding", "head" or "other"; `parameters` counts the elements
+    of the tensor. `square_merged` is the sum of m^2, `square_distance` of (x - m)^2, `square_task` of (x - b)^2,
+    `square_task_merged` of (m - b)^2, `dot` of (x - b)(m - b); `nonzero` counts the entries where x - b is not 0,
+    `conflicting` those where (x - b)(m - b) < 0. Of these are made `norm`, the L2 norm of the task vector,
+    sqrt(square_task * parameters / sampled); `distance`, the relative L2 distance to the merged tensor,
+    sqrt(square_distance / square_merged); `cosine` of both task vectors, dot / sqrt(square_task * square_task_merged); and
+    `sign_conflict`, conflicting / nonzero, in [0, 1]; each None where its divisor is 0. Tensors combine exactly: add
+    their sums, each times parameters / sampled, and divide in the same way.
+    """
+
+    identity = ("tensor", "model")
+    tensor: str
+    layer: int
+    part: str
+    model: str
+    parameters: int
+    sampled: int
+    square_merged: float
+    square_distance: float
+    square_task: float | None = None
+    square_task_merged: float | None = None
+    dot: float | None = None
+    nonzero: int | None = None
+    conflicting: int | None = None
+    norm: float | None = None
+    distance: float | None = None
+    cosine: float | None = None
+    sign_conflict: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergePair(Record):
+    """How the task vectors of two inputs lie to each other in one tensor, over its `sampled` elements (see `MergeInput`).
+
+    `dot` is the sum of their products, `norm_model` and `norm_other` their L2 norms over the same elements; `cosine` is
+    dot / (norm_model * norm_other), None where a norm is 0. One row per unordered pair; merges without a base have none.
+    """
+
+    identity = ("tensor", "model", "other")
+    tensor: str
+    layer: int
+    part: str
+    model: str
+    other: str
+    parameters: int
+    sampled: int
+    dot: float
+    norm_model: float
+    norm_other: float
+    cosine: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Record):
+    """Weights that a merge search evaluated: their score in one language, or ("mul") the objective over languages.
+
+    `search` is the hash of everything but the weights that decides the score. `number` counts the weights from 1 in the order
+    of evaluation, `origin` says who proposed them: "single" (one checkpoint alone), "uniform", "soup" or "model". `weights`
+    are decimals, one per name in `models`. `metric` is what `value` is a mean of over `n` scored prompts; `expected` is the
+    value that the search's model gives these weights, once the search has ended.
+    """
+
+    identity = ("search", "weights", "language")
+    search: str
+    number: int
+    origin: str
+    models: tuple[str, ...]
+    weights: tuple[str, ...]
+    language: str
+    objective: str
+    metric: str
+    value: float
+    expected: float | None
+    n: int

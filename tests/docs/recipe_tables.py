@@ -51,7 +51,7 @@ def table(key: str) -> str:
 
 def _rows(model: type[BaseModel]) -> list[str]:
     return [
-        f"| `{name}` | {_type(field.annotation)}{_range(field)} | {_default(field)} | {_meaning(field)} |"
+        f"| `{field.alias or name}` | {_type(field.annotation)}{_range(field)} | {_default(field)} | {_meaning(field)} |"
         for name, field in model.model_fields.items()
     ]
 

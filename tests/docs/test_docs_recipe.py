@@ -16,7 +16,7 @@ from polylect.recipe import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
-_COMMANDS = {"run", "why", "report", "languages", "train trim"}
+_COMMANDS = {"run", "why", "report", "languages", "merge", "merge search", "merge extract", "train trim"}
 
 
 def _text(path: Path) -> str:

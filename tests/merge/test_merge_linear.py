@@ -15,7 +15,7 @@ from polylect.merge import linear
 def _model(folder: Path, **tensors: torch.Tensor) -> Path:
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors")
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     return folder
 
 
@@ -52,8 +52,8 @@ def test_whole_numbers_must_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        ({"v": torch.zeros(2)}, "tensor 'v' is missing|tensor 'w' is missing"),
-        ({"w": torch.zeros(3)}, r"shape \(3,\), in .* \(2,\)"),
+        ({"v": torch.zeros(2)}, r"tensor '[vw]' \[2\] is missing"),
+        ({"w": torch.zeros(3)}, r"'w' has the shape \[3\], in .* \[2\]"),
         ({"w": torch.tensor([0.0, float("nan")])}, "'w' holds NaN"),
     ],
 )
@@ -84,5 +84,5 @@ def test_corrupt_and_pickled_checkpoints_are_refused(tmp_path: Path) -> None:
         linear([model], None, tmp_path / "out")
     path.unlink()
     (model / "pytorch_model.bin").write_bytes(b"x")
-    with pytest.raises(MergeError, match="Pickled checkpoints"):
+    with pytest.raises(ModelError, match="only pickled weights"):
         linear([model], None, tmp_path / "out")

@@ -106,7 +106,10 @@ def test_every_cluster_is_trained_and_merged() -> None:
     """Each stage of training has a step per cluster in its languages, and a merge that reads exactly them."""
     steps = by_name(plan(small()))
     for stage in ("sft", "offline_dpo", "online_dpo_1", "online_dpo_2"):
-        assert dict(steps[f"merge/{stage}"].inputs) == {"west": f"{stage}/west", "east": f"{stage}/east"}
+        merged = steps[f"merge/{stage}"]
+        models = {role: step for role, step in merged.inputs.items() if role.startswith("model/")}
+        assert models == {"model/west": f"{stage}/west", "model/east": f"{stage}/east"}
+        assert {steps[step].inputs["model"] for step in models.values()} == {merged.inputs["base"]}
         assert steps[f"{stage}/west"].settings["languages"] == ["en", "tr"]
         assert steps[f"{stage}/east"].settings["languages"] == ["en", "ar"]
     assert steps["sft/baseline"].settings["languages"] == ["en", "tr", "ar"]
@@ -169,6 +172,30 @@ def test_teachers_answer_with_their_models() -> None:
     assert by_name(plan(small(model={"base": "gemma-3-270m"})))["base"].inputs == {}
 
 
+def test_branch_and_merge_goes_on_from_each_merge() -> None:
+    """Every slice of every cluster's rows is trained once, from the merge of the slices before."""
+    planned = plan(small(merge={"weights": {"west": 3}, "branch_and_merge": {"iterations": 2, "branches": 2}}))
+    steps = by_name(planned)
+    first = {"west-branch-1", "west-branch-2", "east-branch-1", "east-branch-2"}
+    for stage, start in (("sft_1", "base"), ("sft", "merge/sft_1")):
+        merged = steps[f"merge/{stage}"]
+        assert dict(merged.inputs) == {"base": start, **{f"model/{name}": f"{stage}/{name}" for name in first}}
+        assert merged.settings["weights"] == {name: 3 if name.startswith("west") else 1 for name in first}
+        assert {steps[f"{stage}/{name}"].inputs["model"] for name in first} == {start}
+    slices = [tuple(step.settings["slice"]) for step in planned.steps if "west-branch" in step.name]
+    assert sorted(slices) == [(number, 4) for number in range(4)]
+    assert steps["offline_dpo/west"].inputs["model"] == "merge/sft"
+    assert "slice" not in by_name(plan(small()))["sft/west"].settings
+
+
+def test_weights_can_be_searched_for() -> None:
+    """With `merge.search` the merge step reads the prompts and answers them."""
+    step = by_name(plan(small(merge={"search": {"objective": "worst", "budget": 9}})))["merge/sft"]
+    assert step.function.endswith("merging:search")
+    assert step.inputs["prompts"] == "prompts"
+    assert step.settings["search"]["budget"] == 9
+
+
 CHANGES: tuple[tuple[dict[str, Any], set[str]], ...] = (
     ({"online": {"iterations": 2, "train": {"beta": 0.3}}}, {"online_dpo_1/west", "online_dpo_1/east"}),
     ({"online": {"iterations": 2, "temperature": 0.7}}, {"sample/online_dpo_1/west", "sample/online_dpo_1/east"}),
@@ -178,6 +205,7 @@ CHANGES: tuple[tuple[dict[str, Any], set[str]], ...] = (
     ({"baseline": {"steps": 5}}, {"sft/baseline"}),
     ({"teacher": {"steps": 9}}, {"teacher/west"}),
     ({"merge": {"weights": {"west": 2.0}}}, {"merge/sft"}),
+    ({"merge": {"method": "ties", "density": 0.2}}, {"merge/sft"}),
     ({"arbitrage": {"min_score": 0.1}}, {"arbitrage"}),
     ({"prompts": {"items": {"seed": 10}}}, {"prompts"}),
     ({"model": {"base": "gemma-3-270m", "trim_vocabulary": True, "chat_template": "x"}}, {"base"}),

@@ -18,6 +18,9 @@ _COMMANDS = {
     "why": ("why", "Say why a step of a run would run again, or would not."),
     "report": ("report", "Write a run's report again: HTML, JSON, CSV."),
     "languages": ("languages", "What is known of a language: codes, script, family, speakers, resource class."),
+    "merge": ("merge", "Merge models: linear, SLERP, TIES, DARE and more; adapters and vocabularies too."),
+    "merge search": ("merge_search", "Find the weights of a merge on per-language validation items."),
+    "merge extract": ("extract", "Write the difference of two models as a LoRA adapter."),
     "train": ("train", "Single training steps; today: trim a vocabulary."),
 }
 _TRAIN = {"trim": ("trim", "Cut a model's vocabulary down to the tokens that some texts need.")}
@@ -51,9 +54,13 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in self.lazy.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command; an unknown one names the nearest."""
+        """Resolve a command of one or two words; an unknown one names the nearest."""
         from polylect.errors import nearest
 
+        both = " ".join(args[:2])
+        if len(args) > 1 and both in self.lazy:
+            # Of two words, since the first is a command of its own: `polylect merge A B` and `polylect merge search A B`.
+            return both, self.get_command(ctx, both), args[2:]
         if args and args[0] not in self.lazy and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}.{nearest(args[0], self.lazy)} See polylect --help.", ctx)
         return super().resolve_command(ctx, args)

@@ -10,9 +10,13 @@ __all__ = ["command"]
 
 _HELP = """Write report.html, report.json and results.csv of the run in folder RUN again, from its tables.
 
+RUN may also be the output of `polylect merge` or `polylect merge search`: report.html shows cosines and conflicts of signs per
+layer and input, and what a search has found.
+
 \b
-Example:
+Examples:
   polylect report runs/quickstart
+  polylect report merged
 """
 
 

@@ -18,6 +18,12 @@ __all__ = ["DTYPES", "Rule", "Settings"]
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 """Names that users write -> safetensors dtypes."""
 
+_CHOICES = {
+    "rescale": ("density", "l1"),
+    "vocabulary": ("same", "union", "base", "first"),
+    "statistics": ("sampled", "exact", "none"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
@@ -100,6 +106,12 @@ class Settings:
             raise MergeError(f"dtype {self.dtype!r}: one of {', '.join(DTYPES)} is needed.")
         if self.threads is not None and self.threads < 1:
             raise MergeError(f"threads {self.threads}: at least one is needed.")
+        for key, known in _CHOICES.items():
+            if getattr(self, key) not in known:
+                raise MergeError(f"{key} {getattr(self, key)!r}: one of {', '.join(known)} is needed.")
+        for key in ("max_memory", "shard_size"):
+            if getattr(self, key) < 1:
+                raise MergeError(f"{key} {getattr(self, key)}: a number of bytes above 0 is needed.")
 
 
 def _one_each(key: str, values: tuple[float, ...] | None, count: int) -> None:

@@ -5,6 +5,21 @@ from __future__ import annotations
 from polylect.report.data import Asset, ReportData, Sample, StageRow, StepRow
 from polylect.report.document import SCHEMA_VERSION, read
 from polylect.report.files import write
+from polylect.report.merge_data import MergeStep, merge_step
+from polylect.report.merge_page import merge_report
 from polylect.report.picture import picture
 
-__all__ = ["SCHEMA_VERSION", "Asset", "ReportData", "Sample", "StageRow", "StepRow", "picture", "read", "write"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Asset",
+    "MergeStep",
+    "ReportData",
+    "Sample",
+    "StageRow",
+    "StepRow",
+    "merge_report",
+    "merge_step",
+    "picture",
+    "read",
+    "write",
+]

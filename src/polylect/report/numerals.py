@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["METRIC_TITLES", "MISSING", "count", "duration", "interval", "is_number", "metric", "percent", "points", "size"]
+__all__ = [
+    "METRIC_TITLES",
+    "MISSING",
+    "cosine",
+    "count",
+    "duration",
+    "interval",
+    "is_number",
+    "metric",
+    "percent",
+    "points",
+    "size",
+    "small_percent",
+]
 
 MISSING = "–"
 """What is written where nothing was measured."""
@@ -12,6 +25,7 @@ MISSING = "–"
 METRIC_TITLES = {
     "exact_match": "Exact match",
     "chrf": "chrF",
+    "score": "Score",
     "language_pass": "Right language",
     "exact_match_unseen": "Exact match, unseen kinds",
     "chrf_unseen": "chrF, unseen kinds",
@@ -30,17 +44,17 @@ def percent(value: float | None) -> str:
 
 
 def metric(name: str, value: float | None) -> str:
-    """Write the value of a metric: chrF in its own units [0, 100], every other metric as a percentage."""
+    """Write the value of a metric: those in [0, 100] (chrF, score) in their own units, every other one as a percentage."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return _plain(value) if name.startswith("chrf") else percent(value)
+    return _plain(value) if _in_hundreds(name) else percent(value)
 
 
 def points(value: float | None, *, name: str = "exact_match") -> str:
-    """Write a difference of shares as signed percentage points: "+3.2", "−1.0"; a difference of chrF in its own units."""
+    """Write a difference of shares as signed percentage points: "+3.2", "−1.0"; one of a metric in [0, 100] in its own units."""
     if value is None or not math.isfinite(value):
         return MISSING
-    scaled = value if name.startswith("chrf") else 100 * value
+    scaled = value if _in_hundreds(name) else 100 * value
     text = _plain(scaled)
     return f"+{text}" if scaled > 0 and text != "0.0" else text
 
@@ -49,8 +63,20 @@ def interval(low: float | None, high: float | None, *, name: str = "exact_match"
     """Write the two ends of an interval without unit: "10.1 to 14.5"."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    scale = 1 if name.startswith("chrf") else 100
+    scale = 1 if _in_hundreds(name) else 100
     return f"{_plain(scale * low)} to {_plain(scale * high)}"
+
+
+def cosine(value: float | None) -> str:
+    """Write a cosine with three digits."""
+    return MISSING if value is None else f"{value:.3f}".replace("-", "\u2212") if abs(value) >= 0.0005 else "0.000"
+
+
+def small_percent(value: float | None) -> str:
+    """A share that may be far below 1%: "0.031%"."""
+    if value is None:
+        return MISSING
+    return percent(value) if value >= 0.0995 or value == 0 else f"{100 * value:.2g}%"
 
 
 def count(value: int | None) -> str:
@@ -78,6 +104,11 @@ def size(number: float | None) -> str:
         if number >= scale:
             return f"{number / scale:.1f} {unit}"
     return f"{number:.0f} B"
+
+
+def _in_hundreds(name: str) -> bool:
+    """Whether a metric is measured in [0, 100]; the others are shares."""
+    return name.startswith("chrf") or name == "score"
 
 
 def _plain(value: float) -> str:

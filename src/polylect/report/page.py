@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from polylect.report import answer_charts, headline, routing, sections, win_charts
+from polylect.report import answer_charts, headline, merge_section, routing, sections, win_charts
 from polylect.report.data import Asset, ReportData, Sample
 from polylect.report.hostile import visible
 from polylect.report.lookup import Lookup
@@ -20,7 +21,7 @@ from polylect.report.views import Label, clip, language_label
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MAX_BYTES", "render"]
+__all__ = ["MAX_BYTES", "environment", "moment", "render", "style"]
 
 MAX_BYTES = 500_000
 """The page stays below this size by showing fewer samples; report.json keeps them all."""
@@ -71,7 +72,7 @@ class _Group:
 
 
 def render(data: ReportData) -> str:
-    """Return the page, with three samples per language, or as many fewer as keep it below `MAX_BYTES`.
+    """Return the page, with all merges and three samples per language, or as many fewer as keep it below `MAX_BYTES`.
 
     Raises:
         DataError: a stage is named that is not listed among the stages.
@@ -80,17 +81,46 @@ def render(data: ReportData) -> str:
     look = Lookup(data)
     context = _context(look)
     page = ""
-    for most in range(_SAMPLES, -1, -1):
-        page = (
-            _template().render(context, groups=_groups(look, most), open_samples=len(data.languages) <= _OPEN_LANGUAGES).lstrip()
-        )
+    for samples, merges in _fewer(len(data.merges)):
+        page = _page(look, context, samples, merges)
         if len(page.encode(errors="replace")) < MAX_BYTES:
             break
     return page
 
 
+def _fewer(merges: int) -> Iterator[tuple[int, int]]:
+    """Yield how many samples per language and how many of the last merges to show: earlier merges go first, then samples."""
+    last = min(1, merges)
+    if merges > 1:
+        yield _SAMPLES, merges
+    yield from ((samples, last) for samples in range(_SAMPLES, -1, -1))
+    if merges:
+        yield 0, 0
+
+
+def _page(look: Lookup, context: dict[str, Any], samples: int, merges: int) -> str:
+    shown: list[merge_section.MergeView] = context["all_merges"][-merges:] if merges else []
+    page: str = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            context,
+            groups=_groups(look, samples),
+            open_samples=len(look.languages) <= _OPEN_LANGUAGES,
+            merges=shown,
+            merges_left_out=len(context["all_merges"]) - len(shown),
+        )
+    )
+    return page.lstrip()
+
+
+def style() -> Markup:
+    """Return the style sheet of all pages."""
+    return Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Jinja with escaping always on, control characters written out, and undefined names as errors."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -109,23 +139,19 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _template() -> Any:
-    return _environment().get_template("report.html.j2")
-
-
 def _context(look: Lookup) -> dict[str, Any]:
     """Everything the template shows but the samples."""
     data = look.data
     hashed = [asset for asset in data.assets if asset.kind != "library"]
     return {
         "data": data,
-        "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704
+        "style": style(),
         "languages": [language_label(tag) for tag in data.languages],
         "stages": [(label, row) for row, label in listed_stages(look)],
         "base": look.stages[data.base_stage],
         "before": look.stages[data.before],
         "final": look.stages[data.final_stage],
-        "created": _moment(data.created),
+        "created": moment(data.created),
         "figures": headline.figures(look),
         "sentences": headline.sentences(look),
         "win_rates": win_charts.win_rates(look),
@@ -133,6 +159,7 @@ def _context(look: Lookup) -> dict[str, Any]:
         "gains": sections.gains(look),
         "answers": answer_charts.answers(look),
         "shares": routing.shares(look) if data.routes else None,
+        "all_merges": merge_section.views(data.merges, data.differences, data.summaries),
         "policies": routing.policies(look) if data.routes else None,
         "right_language": sections.right_language(look),
         "unseen_kinds": answer_charts.unseen_kinds(look),
@@ -145,13 +172,13 @@ def _context(look: Lookup) -> dict[str, Any]:
     }
 
 
-def _moment(created: str) -> str:
+def moment(created: str) -> str:
     """Write an ISO 8601 moment as "2025-06-01 12:00 UTC"; anything else as it is."""
     try:
-        moment = datetime.fromisoformat(created)
+        found = datetime.fromisoformat(created)
     except ValueError:
         return created
-    return moment.strftime("%Y-%m-%d %H:%M ") + (moment.tzname() or "").replace("UTC+00:00", "UTC")
+    return found.strftime("%Y-%m-%d %H:%M ") + (found.tzname() or "").replace("UTC+00:00", "UTC")
 
 
 def _link(asset: Asset) -> str:

@@ -12,7 +12,7 @@ from polylect.report.marks import listed_stages, reading
 from polylect.report.numerals import METRIC_TITLES, MISSING, count, duration, percent, size
 from polylect.report.views import Cell, Label, Table, language_label, stage_label
 
-__all__ = ["costs", "drops", "gains", "right_language", "settings", "unscored"]
+__all__ = ["costs", "drops", "flatten", "gains", "right_language", "settings", "unscored"]
 
 _FULL_SHADE = 0.25
 """Distance from an even win rate (share) at which the shade of a cell is strongest."""
@@ -96,17 +96,18 @@ def unscored(look: Lookup) -> Table:
 
 def settings(data: ReportData) -> Table:
     """The recipe as it was run, one row per value, nested keys joined by dots."""
-    rows = [(Label(name), [Cell(value, numeric=False)]) for name, value in _flatten("", data.settings)]
+    rows = [(Label(name), [Cell(value, numeric=False)]) for name, value in flatten("", data.settings)]
     return Table("Settings of the run", ("Setting", "Value"), rows)
 
 
-def _flatten(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
+def flatten(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
+    """Yield nested settings as (key, value), keys of inner dictionaries and lists joined by dots."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            yield from _flatten(f"{prefix}.{name}" if prefix else str(name), inner)
+            yield from flatten(f"{prefix}.{name}" if prefix else str(name), inner)
     elif isinstance(value, (list, tuple)) and any(isinstance(inner, dict) for inner in value):
         for position, inner in enumerate(value, start=1):
-            yield from _flatten(f"{prefix}.{position}", inner)
+            yield from flatten(f"{prefix}.{position}", inner)
     else:
         yield prefix, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 

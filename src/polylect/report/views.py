@@ -86,7 +86,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of rows over one axis, or of panels, with title, description, legend and the table of its numbers."""
+    """A chart of rows over one axis, of panels, or one drawing, with title, description, legend and the table of its numbers.
+
+    `style` names CSS classes of the whole figure.
+    """
 
     name: str
     title: str
@@ -94,9 +97,11 @@ class Chart:
     table: Table
     rows: list[ChartRow] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
+    drawing: Markup = field(default_factory=Markup)
     axis: Markup = field(default_factory=Markup)
     axis_title: str = ""
     legend: list[Key] = field(default_factory=list)
+    style: str = ""
 
 
 def language_label(tag: str) -> Label:

@@ -103,9 +103,16 @@ def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Seque
 def report(folder: Path) -> list[Path]:
     """Write report.html, report.json, results.csv and stages.svg of the run in `folder` from its tables; return their paths.
 
+    Of a merge or a search for weights, which have a manifest of their own, report.html is written.
+
     Raises:
         RunError: there is no run in the folder, or it has not come to its comparison.
+        DataError: a merge's tables are missing or broken.
     """
+    if (folder / "manifest.json").is_file():
+        from polylect.run.merging import merge_report
+
+        return [merge_report(folder)]
     planned = plan(_saved(folder), check_files=False)
     path = folder / _OUTCOME
     if not path.is_file():

@@ -120,7 +120,7 @@ def _cost(plan: Plan, step: Step, lengths: _Lengths, size: Size | None, speed: S
             seconds = (prompt + answer) * size.body * passes / speed.train
         else:
             seconds = (prompt + answer) * size.body * 2 / speed.generate
-    makes_model = stage in ("teacher", "sft", "dpo", "merge", "base")
+    makes_model = stage in ("teacher", "sft", "dpo", "merge", "search", "base")
     written = 0.0 if not makes_model else size.checkpoint_bytes if size is not None else None
     return Cost(step, prompt + answer, seconds, written)
 
@@ -144,8 +144,16 @@ def _evaluate(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
 def _train(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     settings = Training.model_validate({k: v for k, v in step.settings["train"].items() if k in Training.model_fields})
     split = "seed" if step.name.startswith("teacher/") else "prompt"
-    rows = len(step.settings["languages"]) * lengths.items[split] * settings.epochs
+    rows = len(step.settings["languages"]) * lengths.items[split] * settings.epochs / step.settings.get("slice", (0, 1))[1]
     rows = settings.steps * settings.batch_size if settings.steps else rows
+    return rows * lengths.prompt, rows * lengths.answer
+
+
+def _search(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
+    search = step.settings["search"]
+    items = min(search["items"] or lengths.items["validation"], lengths.items["validation"])
+    # Half of the items steer the search; the other half judges at most four of its results.
+    rows = len(plan.recipe.languages) * items * (search["budget"] + 4) / 2
     return rows * lengths.prompt, rows * lengths.answer
 
 
@@ -161,6 +169,7 @@ _COUNTERS: dict[str, Callable[[Plan, Step, _Lengths], tuple[float, float]]] = {
     "teacher": _train,
     "sft": _train,
     "dpo": _prefer,
+    "search": _search,
 }
 
 

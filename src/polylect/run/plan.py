@@ -158,27 +158,56 @@ class _Builder:
         self.stage(name, title, f"sft/{name}", previous="base")
 
     def sft(self) -> str:
-        """Add the fine-tuning of every cluster and their merge."""
-        train = self.recipe.sft.model_dump(mode="json")
-        made = {}
-        for cluster, languages in self.clusters.items():
-            settings = {"languages": list(languages), "table": "examples.parquet", "train": train}
-            inputs = {"data": "arbitrage", "model": "base"}
-            made[cluster] = self.add(
-                f"sft/{cluster}",
-                "training:sft",
-                settings,
-                inputs,
-                title=f"fine-tune {cluster}",
-                weight=50,
-                libraries=_TRAIN_LIBRARIES,
-            )
-        return self.merge("sft", made)
+        """Add the fine-tuning of every cluster and their merge; with branch-and-merge, slice after slice."""
+        slices = self.recipe.merge.branch_and_merge
+        model = "base"
+        for iteration in range(slices.iterations):
+            made = {}
+            for branch in range(slices.branches):
+                part = [iteration * slices.branches + branch, slices.iterations * slices.branches]
+                for cluster in self.clusters:
+                    name = _branch(cluster, branch, slices.branches)
+                    made[name] = self._fine_tune(cluster, f"{_stage('sft', iteration, slices.iterations)}/{name}", model, part)
+            model = self.merge(_stage("sft", iteration, slices.iterations), made, model)
+        return model
 
-    def merge(self, stage: str, made: Mapping[str, str]) -> str:
-        settings = {"method": self.recipe.merge.method, "weights": self.recipe.merge.weights}
+    def _fine_tune(self, cluster: str, step: str, model: str, part: list[int]) -> str:
+        """Add the fine-tuning of one cluster on slice part[0] of part[1] of its rows."""
+        settings: dict[str, JSON] = {
+            "languages": list(self.clusters[cluster]),
+            "table": "examples.parquet",
+            "train": self.recipe.sft.model_dump(mode="json"),
+        }
+        if part[1] > 1:
+            settings["slice"] = part
+        inputs = {"data": "arbitrage", "model": model}
+        title = f"fine-tune {step.removeprefix('sft/')}"
+        return self.add(step, "training:sft", settings, inputs, title=title, weight=50, libraries=_TRAIN_LIBRARIES)
+
+    def merge(self, stage: str, made: Mapping[str, str], base: str) -> str:
+        """Add the merge of checkpoints trained from `base`, with given weights or a search for them."""
+        recipe = self.recipe.merge
+        weights = recipe.weights and {name: recipe.weights.get(name.partition("-branch-")[0], 1.0) for name in made}
+        settings: dict[str, JSON] = {
+            "method": recipe.method,
+            "weights": weights,
+            "density": recipe.density,
+            "t": recipe.t,
+            "scale": recipe.scale,
+        }
+        inputs = {"base": base, **{f"model/{name}": step for name, step in made.items()}}
+        if recipe.search is None:
+            title = f"merge {stage}"
+            return self.add(f"merge/{stage}", "merging:merge", settings, inputs, title=title, weight=3, libraries=("numpy",))
+        settings |= {"search": recipe.search.model_dump(mode="json"), "generation": self.generation}
         return self.add(
-            f"merge/{stage}", "training:merge", settings, made, title=f"merge {stage}", weight=3, libraries=("torch",)
+            f"merge/{stage}",
+            "merging:search",
+            settings,
+            {**inputs, "prompts": "prompts"},
+            title=f"search the weights of {stage}",
+            weight=3 + 6 * recipe.search.budget,
+            libraries=_MODEL_LIBRARIES,
         )
 
     def dpo(self, stage: str, model: str, pairs: Sequence[str], train: Any, references: Mapping[str, str]) -> str:
@@ -196,7 +225,7 @@ class _Builder:
                 weight=40,
                 libraries=_TRAIN_LIBRARIES,
             )
-        return self.merge(stage, made)
+        return self.merge(stage, made, model)
 
     def preference(self, name: str, title: str, model: str, pairs: Sequence[str], train: Any, leash: Mapping[str, str]) -> str:
         """Add one preference step: training per cluster, merge, evaluation, and the choice between it and the stage before.
@@ -285,6 +314,15 @@ class _Builder:
         inputs = {stage.name: stage.results for stage in self.stages}
         inputs |= {f"keep/{stage.name}": stage.verdict for stage in self.stages if stage.verdict}
         self.add("compare", "evaluation:compare", settings, inputs, title="compare the stages", weight=3, libraries=("numpy",))
+
+
+def _stage(name: str, iteration: int, iterations: int) -> str:
+    """Return the name of one iteration of branch-and-merge; the last one bears the stage's own."""
+    return name if iteration == iterations - 1 else f"{name}_{iteration + 1}"
+
+
+def _branch(cluster: str, branch: int, branches: int) -> str:
+    return cluster if branches == 1 else f"{cluster}-branch-{branch + 1}"
 
 
 def _hashes(files: Mapping[str, str]) -> dict[str, str]:

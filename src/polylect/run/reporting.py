@@ -14,7 +14,7 @@ from typing import Any
 from polylect import tables
 from polylect.errors import RunError
 from polylect.records import Comparison, Completion, Difference, Prompt, Result, Route, Summary, content_hash
-from polylect.report import Asset, ReportData, Sample, StageRow, StepRow
+from polylect.report import Asset, MergeStep, ReportData, Sample, StageRow, StepRow, merge_step
 from polylect.run.plan import Plan, Stage
 from polylect.run.stages.common import DROPS, order
 from polylect.run.steps import StepReport
@@ -68,6 +68,7 @@ def collect(plan: Plan, folder: Path, reports: Sequence[StepReport]) -> ReportDa
         drops=_drops(plan, folder),
         few_shot_stage=next((stage.name for stage in plan.stages if stage.name.endswith("_shot")), None),
         baseline_stage="baseline" if recipe.baseline else None,
+        merges=list(_merges(plan, folder)),
     )
 
 
@@ -92,6 +93,19 @@ def _stage_row(stage: Stage, folder: Path) -> StageRow:
         )
         note = f"win rate on the validation items against {verdict['against']}: {rate}, n = {verdict['n']}"
     return StageRow(stage.name, stage.title, f"steps/{stage.model}", verdict.get("kept", True), note)
+
+
+def _merges(plan: Plan, folder: Path) -> Iterator[MergeStep]:
+    """Yield the merges whose statistics the run has kept, named and called as the stages that they made."""
+    stages = {stage.model: stage for stage in plan.stages}
+    for step in plan.steps:
+        if step.name.startswith("merge/") and (folder / "steps" / step.name).is_dir():
+            made = stages.get(step.name)
+            name, title = (made.name, made.title) if made else (step.name.removeprefix("merge/"), step.title)
+            weights = _manifest(folder, step.name).get("notes", {}).get("weights") or {}
+            merge = merge_step(folder / "steps" / step.name, name, title, weights)
+            if merge is not None:
+                yield merge
 
 
 def _step_row(report: StepReport) -> StepRow:

@@ -2,7 +2,8 @@
 
 A function takes one chunk of every input as flat float64 arrays (NumPy or torch) and the tensor's `Values`, and returns the
 merged chunk. It must be elementwise: what depends on the whole tensor (inner products, which entries are kept) the engine
-computes in passes of its own, as the method declares, and hands over.
+computes in passes of its own, as the method declares, and hands over. The arrays it gets are scratch of the engine: it may
+overwrite them, and return one of them.
 """
 
 from __future__ import annotations

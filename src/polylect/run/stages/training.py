@@ -1,4 +1,4 @@
-"""Stages that change weights: teachers, fine-tuning, preference training, merging, and the guard of the online iterations."""
+"""Stages that change weights: teachers, fine-tuning, preference training, and the guard of the preference steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from polylect.run.context import Context
 from polylect.run.stages.common import load_prompts, order, progress, write_drops
 from polylect.run.stages.pool import ask, scored
 
-__all__ = ["dpo", "keep", "merge", "sample", "sft", "teacher"]
+__all__ = ["dpo", "keep", "sample", "sft", "teacher"]
 
 
 def teacher(context: Context) -> None:
@@ -33,9 +33,15 @@ def _seed_example(row: Prompt) -> Example:
 
 
 def sft(context: Context) -> None:
-    """Fine-tune on the arbitrage's (or the baseline's) rows in the step's languages."""
+    """Fine-tune on the arbitrage's (or the baseline's) rows in the step's languages, or on one slice of them."""
     rows = tables.read(context.inputs["data"] / context.settings["table"], Example)
-    _sft(context, [row for row in rows if row.language in context.settings["languages"]])
+    part, parts = context.settings.get("slice", (0, 1))
+    _sft(context, [row for row in rows if row.language in context.settings["languages"] and _slice(context, row, parts) == part])
+
+
+def _slice(context: Context, row: Example, parts: int) -> int:
+    """Return the slice of a row: all translations of an item lie in one (branch-and-merge, Alexandrov et al. 2024)."""
+    return int(order(context.seed, "slice", row.item), 16) % parts
 
 
 def _sft(context: Context, rows: list[Example]) -> None:
@@ -112,21 +118,6 @@ def dpo(context: Context) -> None:
 
 def _prefixed(metrics: dict[str, float]) -> dict[str, float]:
     return {f"last/{name}": value for name, value in metrics.items()}
-
-
-def merge(context: Context) -> None:
-    """Average the clusters' checkpoints."""
-    from polylect.merge import linear
-
-    roles = sorted(context.inputs)
-    weights = context.settings["weights"]
-    shares = [weights.get(role, 1.0) for role in roles] if weights else None
-    report = linear([context.inputs[role] for role in roles], shares, context.out, progress=progress(context, "tensors"))
-    context.note(
-        parameters=report.parameters,
-        weights=dict(zip(roles, report.weights, strict=True)),
-        distance=dict(zip(roles, report.distance, strict=True)),
-    )
 
 
 def keep(context: Context) -> None:

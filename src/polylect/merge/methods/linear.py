@@ -1,0 +1,23 @@
+"""Weighted averaging of models (Wortsman et al. 2022, arXiv 2203.05482; Aya Expanse, arXiv 2412.04261, section 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from polylect.errors import MergeError
+from polylect.merge.election import weighted_sum
+from polylect.merge.methods import Array, Values, method
+
+__all__ = ["linear"]
+
+
+@method("linear", "weighted average of the models: sum(w x) / sum(w)", normalize=True)
+def linear(inputs: Sequence[Array], values: Values) -> Array:
+    """Return sum(w_i x_i) / sum(w_i); only the ratios of the weights matter.
+
+    Raises:
+        MergeError: the weights sum to 0.
+    """
+    if sum(values.weights) == 0:
+        raise MergeError(f"weights {list(values.weights)}: their sum is 0, an average divides by it. Give other weights.")
+    return weighted_sum(inputs, values.weights, normalize=True)
