@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 HEAVY = {
     "accelerate", "altair", "babel", "datasets", "matplotlib", "numpy", "pandas", "peft", "polars", "py3langid", "pyarrow",
-    "pydantic", "sacrebleu", "scipy", "torch", "transformers", "trl",
+    "pydantic", "sacrebleu", "scipy", "sklearn", "torch", "transformers", "trl",
 }  # fmt: skip
 MODULES = sorted(found.name for found in walk_packages(polylect.__path__, "polylect."))
 PACKAGES = ["polylect", *sorted(found.name for found in walk_packages(polylect.__path__, "polylect.") if found.ispkg)]

@@ -107,6 +107,16 @@ def test_recipe_survives_its_own_dump() -> None:
             r"merge: method `linear` does not use `density`; leave it out, or choose ties or",
         ),
         ("merge", {"method": "ties", "lamda": 0.2}, r"unknown key 'merge\.lamda'\. Did you mean 'lambda'\?"),
+        (
+            "merge",
+            {"search": {"budget": 4}, "branch_and_merge": {"branches": 2}},
+            r"merge\.search\.budget: 2 clusters of 2 branches and their uniform average alone need 5 evaluations",
+        ),
+        (
+            "merge",
+            {"method": "slerp", "branch_and_merge": {"branches": 2}},
+            r"merge\.method: slerp merges two checkpoints; the recipe has 2 clusters of 2 branches",
+        ),
         ("merge.branch_and_merge", {"branches": 0}, r"merge\.branch_and_merge\.branches: .*greater than or equal to 1"),
         ("sft.micro_batch_size", 24, r"sft: batch_size 32 is no multiple of micro_batch_size 24"),
         ("prompts.files", {"prompt": "p"}, r"prompts: `files` is needed with `source: files`"),

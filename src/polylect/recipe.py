@@ -252,9 +252,12 @@ class Recipe(Strict):
                     f"merge.weights: {name!r} is no cluster; there are {', '.join(clusters)}.{nearest(name, clusters)}"
                 )
         branches = self.merge.branch_and_merge.branches
+        made = f"{len(clusters)} clusters of {branches} branches"
         if self.merge.method == "slerp" and (len(clusters), branches) != (2, 1):
-            made = f"{len(clusters)} clusters of {branches} branches"
             raise ValueError(f"merge.method: slerp merges two checkpoints; the recipe has {made}. Choose another method")
+        if self.merge.search and self.merge.search.budget <= len(clusters) * branches:
+            least = len(clusters) * branches + 1
+            raise ValueError(f"merge.search.budget: {made} and their uniform average alone need {least} evaluations")
         missing = set(self.languages) - {tag for tags in clusters.values() for tag in tags}
         if missing:
             raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")

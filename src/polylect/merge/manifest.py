@@ -143,7 +143,7 @@ def write(folder: Path, plan: MergePlan, key: str, entries: Mapping[str, Mapping
         "inputs": _inputs(plan, origins),
         "files": _files(plan, entries),
         "parameters": made.parameters,
-        "weights": made.weights,
+        "weights": dict(zip(plan.labels, made.weights, strict=True)),
         "distance": made.distance,
         "counts": plan.counts,
         "notes": list(plan.notes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ _TABLES = ("trials.parquet", "results.parquet", "differences.parquet", "regret.p
 
 def merge(context: Context) -> None:
     """Merge the clusters' checkpoints with the recipe's weights; the base is the checkpoint that they were trained from."""
+    _merge(context, context.settings["weights"])
+
+
+def _merge(context: Context, weights: Mapping[str, float] | None) -> None:
     from polylect.merge.api import merge
 
     models = _models(context)
-    weights = context.settings["weights"]
     report = merge(
         list(models.values()),
         method=context.settings["method"],
@@ -42,7 +46,7 @@ def merge(context: Context) -> None:
 
 
 def search(context: Context) -> None:
-    """Find the weights on the validation items, then merge with them; half of the items stay unseen for the verdict."""
+    """Find the weights on half of the validation items and merge with them, unless uniform ones do better on the other half."""
     from polylect.merge.search import Objective
     from polylect.run.merge_search import search
 
@@ -65,11 +69,14 @@ def search(context: Context) -> None:
         batch_size=context.settings["generation"]["batch_size"],
         progress=progress(context, "answers"),
     )
-    shutil.copytree(folder / "model", context.out / _MERGED)
-    _unpack(context)
+    # Few items mislead a search: weights that lose to uniform ones on items that it has not seen are not worth having.
+    gain = report.differences[0].value
+    uniform = gain is not None and gain < 0
+    _merge(context, None if uniform else dict(zip(models, report.weights, strict=True)))
     for name in _TABLES:
         shutil.copyfile(folder / name, context.out / name)
-    context.note(weights=dict(zip(models, report.weights, strict=True)), evaluations=report.evaluations, verdicts=report.verdicts)
+    found = dict(zip(models, report.weights, strict=True))
+    context.note(found=found, uniform_instead=uniform, evaluations=report.evaluations, verdicts=report.verdicts)
 
 
 def _models(context: Context) -> dict[str, Path]:
