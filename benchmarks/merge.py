@@ -2,9 +2,9 @@
 
 Run: python benchmarks/merge.py --folder DIR [--mergekit-python PATH] [--runs 3] [--only methods,tensors,bytes,embedding]
 
-The checkpoints are synthetic: random weights of a Llama-like model of 245M parameters (129 tensors, 491 MB in bfloat16), and small
-random task vectors added to them. Every figure is a whole process, started anew, with a warm file cache, the two sides in turn;
-peak memory is the kernel's figure for that process. The folder takes 3 GB, 11 GB for a moment with the embedding.
+The checkpoints are synthetic: random weights of a Llama-like model of 245M parameters (129 tensors, 491 MB in bfloat16), and
+small random task vectors added to them. Every figure is a whole process, started anew, with a warm file cache, the two sides in
+turn; peak memory is the kernel's figure for that process. The folder takes 3 GB, 11 GB for a moment with the embedding.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -29,14 +28,16 @@ METHODS = {"linear": 3, "slerp": 2, "dare-ties": 4, "ties": 4}
 MODELS = 4
 BLOCK = 1 << 20
 
-_OURS = "import json, sys; from pathlib import Path; import polylect.merge; a = json.loads(sys.argv[1]); polylect.merge(a.pop('models'), **a)"
+_OURS = "import json, sys; import polylect.merge; a = json.loads(sys.argv[1]); polylect.merge(a.pop('models'), **a)"
 _THEIRS = "import sys; from mergekit.scripts.run_yaml import main; main()"
-_WRAPPER = (
-    "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
-    "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE); seconds = time.perf_counter() - start; "
-    "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
-    "print(json.dumps([code.returncode, seconds, peak / 1000, code.stderr.decode()[-2000:]]))"
-)
+_WRAPPER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+print(json.dumps([done.returncode, seconds, peak, done.stderr.decode()[-2000:]]))
+"""
 
 
 def llama(hidden: int = 1024, inner: int = 2816, layers: int = 14, vocabulary: int = 42_624) -> tuple[dict, dict]:
@@ -145,7 +146,7 @@ def limit(inputs: list[Path], out: Path, threads: int, *, fsync: bool) -> float:
         worker.start()
     for first in range(0, size, 2 * BLOCK):
         jobs.put(first)
-    for worker in workers:
+    for _ in workers:
         jobs.put(None)
     for worker in workers:
         worker.join()

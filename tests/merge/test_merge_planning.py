@@ -54,7 +54,8 @@ def test_every_tensor_is_planned_with_all_inputs(tmp_path: Path) -> None:
     assert [source.tensor.file.parent for source in query.inputs if source] == models
     assert query.base is not None
     assert query.base.tensor.file.parent == tmp_path / "base"
-    assert query.values.weights == (1 / 3,) * 3
+    # The method divides by the sum of the weights; 1 / 3 would be inexact.
+    assert query.values.weights == (1.0,) * 3
     assert query.values.density == (0.2,) * 3
     assert query.values.normalize
     assert planned.labels == ("a", "b", "c")

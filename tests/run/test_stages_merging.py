@@ -53,8 +53,14 @@ def test_checkpoint_statistics_and_notes(models: dict[str, Path], tmp_path: Path
     assert {row.layer for row in inputs} == {-1, 0, 1}
     pairs = tables.read(context.out / "merge_pairs.parquet", MergePair)
     assert len(pairs) * 2 == len(inputs)
-    tau = [(x["lm_head.weight"] - load_file(models["base"] / "model.safetensors")["lm_head.weight"]) for x in (west, east)]
-    found = next(row.cosine for row in pairs if row.tensor == "lm_head.weight")
+    tau = [
+        (
+            x["model.layers.0.mlp.up_proj.weight"]
+            - load_file(models["base"] / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+        )
+        for x in (west, east)
+    ]
+    found = next(row.cosine for row in pairs if row.tensor == "model.layers.0.mlp.up_proj.weight")
     assert found == pytest.approx(float(torch.cosine_similarity(tau[0].flatten(), tau[1].flatten(), dim=0)), abs=1e-6)
 
 

@@ -47,7 +47,7 @@ def _line_breaks(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
     return tuple(text.replace("\\n", "\n") for text in texts)
 
 
-@click.command(name="search", help=_HELP)
+@click.command(name="search", help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=_PATH)
 @click.option("--validation", required=True, metavar="TABLE", type=_PATH, help="Prompts with references: .parquet, .jsonl.")
 @click.option("--out", required=True, metavar="DIR", type=_PATH, help="Folder of the result, or of a stopped search.")

@@ -34,8 +34,8 @@ class Backend(Protocol):
     def decode(self, raw: Raw, dtype: str, out: Any = None) -> Any:
         """Return the elements as float64, in `out` if given."""
 
-    def encode(self, values: Any, dtype: str) -> NDArray[np.uint8]:
-        """Return the bytes of `values` in `dtype`, each element rounded once, to nearest even."""
+    def encode(self, values: Any, dtype: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Return the bytes of `values` in `dtype`, each element rounded once, to nearest even; in `out` if given."""
 
     def finite(self, values: Any) -> bool:
         """Return whether no element is NaN or infinite."""
@@ -116,53 +116,51 @@ class NumpyArrays:
             np.copyto(out, stored)
         return out
 
-    def encode(self, values: NDArray[np.float64], dtype: str) -> NDArray[np.uint8]:
+    def encode(self, values: NDArray[np.float64], dtype: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Return the bytes of `values`, each rounded to nearest even once; what is too large becomes infinite.
 
-        The NaN that arithmetic makes stays NaN; one that was read may not, if its payload is all ones: check what is read.
+        Args:
+            values: n elements.
+            dtype: safetensors dtype.
+            out: array of as many bytes as n elements have, to write to.
 
         Raises:
             MergeError: the dtype cannot be merged.
         """
         check_dtype(dtype)
+        if out is None:
+            out = np.empty(values.size * FLOATS[dtype], np.uint8)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if dtype == "BF16":
-                return self._bfloat16(values).view(np.uint8)
-            stored = np.empty(values.size, f"<f{FLOATS[dtype]}")
-            np.copyto(stored, values, casting="same_kind")
-        return stored.view(np.uint8)
+                self._bfloat16(values, out.view(np.uint16))
+            else:
+                np.copyto(out.view(f"<f{FLOATS[dtype]}"), values, casting="same_kind")
+        return out
 
-    def _bfloat16(self, values: NDArray[np.float64]) -> NDArray[np.uint16]:
-        """Round by way of float32, whose last 16 bits are then rounded off in integer arithmetic.
+    def _bfloat16(self, values: NDArray[np.float64], stored: NDArray[np.uint16]) -> None:
+        """Round the float64 bits to the 8 bits of precision that bfloat16 has, half to even; float32 then holds them exactly.
 
-        Adding half of the last place kept and cutting rounds right except where those 16 bits are exactly half. There a step down
-        keeps the number from being rounded up.
+        Adding just under half of the last place kept, and its parity, carries where rounding goes up. Numbers below the normal
+        ones have fewer bits: they are counted in units of the smallest one. There, too, a NaN shows that the sum made overflow.
         """
+        bits = values.view(np.uint64)
+        spare = self._scratch("spare", values.size, np.uint64)
         single = self._scratch("single", values.size, np.float32)
-        np.copyto(single, values, casting="same_kind")
-        bits = single.view(np.uint32)
-        spare = self._scratch("wide", values.size, np.uint32)
-        half = self._scratch("half", values.size, np.bool_)
-        np.left_shift(bits, np.uint32(16), out=spare)
-        np.equal(spare, np.uint32(0x80000000), out=half)
-        places = np.flatnonzero(half)
-        if places.size <= values.size // 64:
-            _decide_halves(values, single, places)
-        else:
-            # Averages of two bfloat16 numbers are often exact halves: those go to even all at once.
-            back = self._scratch("back", values.size, np.float64)
-            np.copyto(back, single)
-            half &= values != back
-            _decide_halves(values, single, np.flatnonzero(half))
-            np.right_shift(bits, np.uint32(16), out=spare)
-            spare &= np.uint32(1)
-            bits += spare
-            bits -= np.uint32(1)
-        bits += np.uint32(0x8000)
-        bits >>= np.uint32(16)
-        stored = np.empty(values.size, np.uint16)
-        np.copyto(stored, bits, casting="unsafe")
-        return stored
+        np.right_shift(bits, np.uint64(45), out=spare)
+        spare &= np.uint64(1)
+        spare += np.uint64((1 << 44) - 1)
+        spare += bits
+        spare &= np.uint64((1 << 64) - (1 << 45))
+        np.copyto(single, spare.view(np.float64), casting="same_kind")
+        upper = single.view(np.uint32)
+        upper >>= np.uint32(16)
+        np.copyto(stored, upper, casting="unsafe")
+        exponents = np.bitwise_and(stored, np.uint16(0x7F80), out=self._scratch("exponents", values.size, np.uint16))
+        if stored.size and not exponents.min():
+            small = np.flatnonzero(exponents == 0)
+            units = np.abs(values[small]) * 2.0**133
+            units[np.isnan(units)] = 0x7FC0
+            stored[small] = (stored[small] & np.uint16(0x8000)) | np.rint(units).astype(np.uint16)
 
     def finite(self, values: NDArray[np.float64]) -> bool:
         """Return whether no element is NaN or infinite: a finite sum shows it, else every element is looked at."""
@@ -198,16 +196,3 @@ class NumpyArrays:
             kept = np.empty(size, dtype)
             setattr(self._local, name, kept)
         return kept[:size]
-
-
-def _decide_halves(values: NDArray[np.float64], single: NDArray[np.float32], places: NDArray[np.intp]) -> None:
-    """Move float32 numbers whose last 16 bits are exactly half one step to the side where the float64 value is, or to even.
-
-    Half may itself be the outcome of rounding to float32: only the float64 value knows on which side it was.
-    """
-    exact, rounded = np.abs(values[places]), np.abs(single[places])
-    bits = single.view(np.uint32)
-    found = bits[places]
-    even = (found & np.uint32(0x10000)) == 0
-    down = (exact < rounded) | ((exact == rounded) & even)
-    bits[places] = found + (exact > rounded).view(np.uint8) - down.view(np.uint8)

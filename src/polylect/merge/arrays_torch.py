@@ -47,8 +47,8 @@ class TorchArrays:
         stored = _wrap(as_bytes(raw).view(f"<i{FLOATS[dtype]}")).to(self._device).view(self._types[dtype])
         return stored.double() if out is None else out.copy_(stored)
 
-    def encode(self, values: torch.Tensor, dtype: str) -> NDArray[np.uint8]:
-        """Return the bytes of `values`, each rounded to nearest even once; what is too large becomes infinite.
+    def encode(self, values: torch.Tensor, dtype: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Return the bytes of `values`, each rounded to nearest even once; what is too large becomes infinite; in `out` if given.
 
         torch converts float64 to 16 bits by way of float32, which rounds twice. Rounded to odd in the first step, the
         second rounds as if it were the only one (Boldo and Melquiond 2008, Emulation of FMA and correctly rounded sums).
@@ -61,7 +61,11 @@ class TorchArrays:
         stored = narrow.to(self._types[dtype]).contiguous()
         import torch
 
-        return stored.view(torch.uint8).cpu().numpy()
+        raw: NDArray[np.uint8] = stored.view(torch.uint8).cpu().numpy()
+        if out is None:
+            return raw
+        out[:] = raw
+        return out
 
     def finite(self, values: torch.Tensor) -> bool:
         """Return whether no element is NaN or infinite."""

@@ -32,8 +32,8 @@ __all__ = ["MergeReport", "Progress", "execute"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (tensors done, tensors in all, note)."""
-_BATCH = 64
-"""Tensors of at most one block that are one job together."""
+_TINY = 1 << 16
+"""Elements of tensors that are merged by one worker, one after another: all that several did was wait for Python's lock."""
 
 
 def execute(plan: MergePlan, out: Path, *, progress: Progress | None = None) -> MergeReport:
@@ -89,7 +89,7 @@ class _Run:
         self.plan, self.partial, self.output = plan, partial, output
         self.progress = progress
         self.entries: dict[str, dict[str, Any]] = {}
-        self.resumed = 0
+        self._kept: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self.threads = _threads(plan)
         self._context: Context
@@ -106,11 +106,9 @@ class _Run:
             if self.partial.finished:
                 self._keep(tensors, workers)
             left = [tensor for tensor in tensors if tensor.name not in self.entries]
-            large = [tensor for tensor in left if tensor.size > BLOCK]
-            jobs: list[Callable[[], object]] = [self._whole(tensor, workers.map) for tensor in large]
-            jobs.append(lambda: workers.map(self._batch, _batches(left[len(large) :])))
+            jobs: list[Callable[[], object]] = [self._whole(tensor, workers.map) for tensor in left if tensor.size > BLOCK]
+            jobs.append(lambda: workers.map(self._batch, _batches([tensor for tensor in left if tensor.size <= BLOCK])))
             self._drive(jobs, workers)
-            self.output.flush()
 
     def _drive(self, jobs: Sequence[Callable[[], object]], workers: Workers) -> None:
         """Work on a few tensors at a time: while one waits for the last block of a pass, the others keep the workers busy."""
@@ -140,7 +138,6 @@ class _Run:
     def _finish(self, tensor: TensorPlan, done: Done) -> None:
         sums = None if done.sums is None else done.sums.as_list()
         entry = {"name": tensor.name, "hash": done.hash, "sums": sums, "inputs": done.inputs}
-        self.output.finished(tensor.name)
         with self._lock:
             self.partial.append(entry)
             self.entries[tensor.name] = entry
@@ -153,7 +150,7 @@ class _Run:
         for name, found in zip(names, hashes, strict=True):
             if found == self.partial.finished[name]["hash"]:
                 self.entries[name] = self.partial.finished[name]
-        self.resumed = len(self.entries)
+        self._kept = frozenset(self.entries)
 
     def _tell(self, note: str) -> None:
         if self.progress is not None:
@@ -161,7 +158,7 @@ class _Run:
 
     def costs(self, seconds: float) -> dict[str, Any]:
         """Return the fields of the report that say what the merge took."""
-        done = [tensor for tensor in self.plan.tensors if tensor.name not in self.partial.finished]
+        done = [tensor for tensor in self.plan.tensors if tensor.name not in self._kept]
         sources = {s.tensor for t in done for s in ((t.copy,) if t.copy is not None else (*t.inputs, t.base)) if s is not None}
         return {
             "bytes_read": sum(tensor.bytes for tensor in sources),
@@ -169,7 +166,7 @@ class _Run:
             "seconds": round(seconds, 3),
             "threads": self.threads,
             "peak_memory": _peak_memory(),
-            "resumed": self.resumed,
+            "resumed": len(self._kept),
         }
 
 
@@ -178,16 +175,9 @@ def _serial(function: Callable[[int], Any], items: Any) -> list[Any]:
 
 
 def _batches(tensors: Sequence[TensorPlan]) -> list[list[TensorPlan]]:
-    """Return small tensors in batches of about a block, so that a job is worth its hand-over."""
-    batches: list[list[TensorPlan]] = [[]]
-    size = 0
-    for tensor in tensors:
-        if batches[-1] and (size + tensor.size > BLOCK or len(batches[-1]) == _BATCH):
-            batches.append([])
-            size = 0
-        batches[-1].append(tensor)
-        size += tensor.size
-    return [batch for batch in batches if batch]
+    """Return what one worker does without a break: a tensor of up to a block, or all the tiny ones, which come first."""
+    tiny = [tensor for tensor in tensors if tensor.size <= _TINY]
+    return [*([tiny] if tiny else []), *([tensor] for tensor in tensors if tensor.size > _TINY)]
 
 
 def _threads(plan: MergePlan) -> int:

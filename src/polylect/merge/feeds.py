@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from polylect.merge.plan import Source, TensorPlan
     from polylect.models.safetensors_file import TensorInfo
 
-__all__ = ["CHUNK", "Chunk", "Feed", "Scratch", "check_stored", "not_finite"]
+__all__ = ["CHUNK", "WIDE", "Chunk", "Feed", "Scratch", "check_stored", "finite", "not_finite"]
 
 CHUNK = 1 << 17
 """Elements that are read, decoded and merged at a time: what all inputs take of them stays in the processor's cache."""
+WIDE = 1 << 18
+"""The same for methods that do little per element: there handing over Python's lock at every step costs more than the cache."""
+
+
+Targets = Sequence["NDArray[np.float64]"]
+_Hasher = xxh3_128
 
 
 class Scratch(threading.local):
@@ -60,7 +66,8 @@ class Chunk:
 class Feed:
     """Reads the inputs of one tensor.
 
-    `sources` are the inputs that take part, `weights` theirs (for rows that a model lacks); `base` is None where none is needed.
+    `sources` are the inputs that take part, `weights` theirs (for rows that a model lacks); `base` is None where none is needed;
+    `chunk` is the number of elements at a time.
     """
 
     tensor: TensorPlan
@@ -70,7 +77,8 @@ class Feed:
     files: Files
     arrays: NumpyArrays | TorchArrays
     scratch: Scratch
-    _rows: list[Rows] = field(default_factory=list)
+    chunk: int = CHUNK
+    _rows: list[Rows] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         everything = [*self.sources, *([self.base] if self.base is not None else [])]
@@ -78,6 +86,8 @@ class Feed:
         if not all(source.plain for source in everything):
             # Sources that are not plain are few and their decoding is not the bottleneck: NumPy on every device.
             self._rows = [Rows(source, self.width, self.files, NumpyArrays()) for source in everything]
+        self._plain = [(source.tensor, source.tensor.bytes // max(source.tensor.size, 1)) for source in everything]
+        self._numpy = isinstance(self.arrays, NumpyArrays)
 
     @property
     def plain(self) -> bool:
@@ -88,31 +98,39 @@ class Feed:
         """Return the number of elements of a block."""
         return min(BLOCK, self.tensor.size - block * BLOCK)
 
-    def chunks(self, block: int, hashers: Sequence[xxh3_128] = ()) -> Iterator[Chunk]:
+    def chunks(
+        self, block: int, hashers: Sequence[_Hasher] = (), *, check: bool = True, share: int = 1, targets: Targets | None = None
+    ) -> Iterator[Chunk]:
         """Yield the chunks of a block in order; a chunk's arrays are valid until the next one.
 
         Args:
             block: number of the block.
             hashers: one per input and, last, the base's, for the bytes of inputs as they are read; none: nothing is hashed.
+            check: raise for inputs that are not finite; an earlier pass may have done so.
+            share: only the first 1 / share of the block is read.
+            targets: NumPy arrays as long as the block, in which the inputs' chunks are put next to each other.
         """
+        span = -(-self.span(block) // share)
         if self._rows:
-            yield from self._filled(block)
+            yield from self._filled(block, span, targets)
             return
-        sources = [*self.sources, *([self.base] if self.base is not None else [])]
-        size = CHUNK if isinstance(self.arrays, NumpyArrays) else BLOCK
-        for first in range(0, self.span(block), size):
-            last = min(first + size, self.span(block))
-            arrays = []
-            for i, source in enumerate(sources):
+        size = self.chunk if self._numpy else BLOCK
+        for first in range(0, span, size):
+            count = min(size, span - first)
+            arrays: list[Any] = []
+            for i, (tensor, width) in enumerate(self._plain):
                 start = block * BLOCK + first
-                raw = self.raw(source.tensor, start, last - first, f"raw {i}")
-                check_stored(self.arrays, raw, source.tensor, start)
+                raw = self.scratch.bytes(f"raw {i}", count * width)
+                self.files.read(tensor, start * width, raw)
+                if check:
+                    check_stored(raw, tensor, start)
                 if hashers:
                     hashers[i].update(raw.data)
-                out: Any = self.scratch.floats(f"values {i}", last - first) if size == CHUNK else None
-                arrays.append(self.arrays.decode(raw, source.tensor.dtype, out))
+                into = targets[i][first : first + count] if targets is not None and i < len(targets) else None
+                out: Any = into if into is not None else self.scratch.floats(f"values {i}", count) if self._numpy else None
+                arrays.append(self.arrays.decode(raw, tensor.dtype, out))
             base = arrays.pop() if self.base is not None else None
-            yield Chunk(first, last, arrays, base)
+            yield Chunk(first, first + count, arrays, base)
 
     def raw(self, tensor: TensorInfo, start: int, count: int, name: str) -> NDArray[np.uint8]:
         """Return the bytes of `count` elements from element `start` on, in this thread's buffer of that name."""
@@ -120,7 +138,7 @@ class Feed:
         self.files.read(tensor, start * tensor.bytes // tensor.size, buffer)
         return buffer
 
-    def _filled(self, block: int) -> Iterator[Chunk]:
+    def _filled(self, block: int, span: int, targets: Targets | None) -> Iterator[Chunk]:
         """Yield the chunks of a block whose rows are read as wholes, so that missing ones can be filled in."""
         start, count = block * BLOCK, self.span(block)
         top, bottom = start // self.width, -(-(start + count) // self.width)
@@ -135,17 +153,19 @@ class Feed:
             raise orphan_error(self.tensor.name, top + int(orphans[0]))
         offset = start - top * self.width
         flat = [array.reshape(-1)[offset : offset + count] for array in values]
-        for first in range(0, count, CHUNK):
-            last = min(first + CHUNK, count)
-            arrays = [self.arrays.asarray(array[first:last]) for array in flat]
+        for first in range(0, span, CHUNK):
+            last = min(first + CHUNK, span)
+            if targets is not None:
+                for target, array in zip(targets, flat, strict=False):
+                    target[first:last] = array[first:last]
+            arrays = [self.arrays.asarray(array[first:last]) for array in (*(targets or flat)[:many], *flat[many:])]
             yield Chunk(first, last, arrays[:many], arrays[many] if self.base is not None else None)
 
 
-def check_stored(arrays: NumpyArrays | TorchArrays, raw: NDArray[np.uint8], tensor: TensorInfo, start: int) -> None:
+def check_stored(raw: NDArray[np.uint8], tensor: TensorInfo, start: int) -> None:
     """Raise unless all stored elements are finite; whole numbers always are.
 
     Args:
-        arrays: of the device.
         raw: bytes of elements of `tensor` from element `start` on.
         tensor: where they lie.
         start: see `raw`.
@@ -153,9 +173,27 @@ def check_stored(arrays: NumpyArrays | TorchArrays, raw: NDArray[np.uint8], tens
     Raises:
         MergeError: one is NaN or infinite.
     """
-    if tensor.dtype in FLOATS and not arrays.finite_bits(raw, tensor.dtype):
+    if tensor.dtype in FLOATS and not finite(raw, tensor.dtype):
         values = NumpyArrays().decode(raw, tensor.dtype)
         raise not_finite(tensor, start + first_not_finite(values))
+
+
+_LIMITS = {
+    dtype: (np.dtype(f"<i{width}"), np.dtype(f"<u{width}"), infinite, 1 << (8 * width - 1))
+    for dtype, width, infinite in (
+        ("BF16", 2, 0x7F80), ("F16", 2, 0x7C00), ("F32", 4, 0x7F800000), ("F64", 8, 0x7FF0000000000000)
+    )
+}  # fmt: skip
+"""The bits as signed and as unsigned numbers, those of infinity, and the sign bit: those of NaN are above those of infinity."""
+
+
+def finite(raw: NDArray[np.uint8], dtype: str) -> bool:
+    """Return whether no element is NaN or infinite, by two comparisons of bits and no temporary array."""
+    if not raw.size:
+        return True
+    signed, unsigned, infinite, sign = _LIMITS[dtype]
+    largest = np.maximum.reduce(raw.view(signed)), np.maximum.reduce(raw.view(unsigned))
+    return bool(largest[0] < infinite and largest[1] < sign + infinite)
 
 
 def not_finite(tensor: TensorInfo, index: int) -> MergeError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL", "Partial", "fingerprint", "partial_folder"]
 
 JOURNAL = "journal.jsonl"
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _FORMAT = 1
 """Of journal and output; another number starts anew."""
 
@@ -129,7 +130,7 @@ class Partial:
 
         No wait for the disk: a line that outlived its tensor's bytes in a power cut is found out by their hash.
         """
-        os.write(self._journal, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        os.write(self._journal, _COMPACT.encode(entry).encode() + b"\n")
 
     def publish(self) -> None:
         """Rename the folder to the output, once all of it is on disk."""

@@ -14,25 +14,39 @@ from typing import TYPE_CHECKING, Any
 from xxhash import xxh3_128_hexdigest
 
 import polylect
-from polylect.errors import ModelError
 from polylect.merge.statistics import Sums, distances, input_rows, pair_rows, summary
+from polylect.models.checkpoint import origin
 
 if TYPE_CHECKING:
-    from polylect.merge.plan import MergePlan, Source
+    from polylect.merge.plan import MergePlan, Source, TensorPlan
     from polylect.merge.settings import Settings
     from polylect.merge.shards import Layout
 
 __all__ = ["MANIFEST", "MergeReport", "Statistics", "finished", "write"]
 
 MANIFEST = "manifest.json"
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Rows of the tables of a merge, with the fields of `polylect.records.MergeInput` and `MergePair` (all but `id`)."""
+    """Makes the rows of a merge's tables, with the fields of `polylect.records.MergeInput` and `MergePair` (all but `id`).
 
-    inputs: tuple[dict[str, Any], ...] = ()
-    pairs: tuple[dict[str, Any], ...] = ()
+    `sums` has those tensors that were merged.
+    """
+
+    labels: tuple[str, ...] = ()
+    sums: tuple[tuple[TensorPlan, Sums], ...] = ()
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """One row per tensor and input."""
+        return [row for tensor, found in self.sums for row in input_rows(tensor, self.labels, found)]
+
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        """One row per tensor and pair of inputs; none without a base."""
+        return [row for tensor, found in self.sums for row in pair_rows(tensor, self.labels, found)]
 
 
 @dataclass(frozen=True)
@@ -90,10 +104,7 @@ def report(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]], costs: Map
         weights=_weights(plan),
         distance=tuple(math.fsum(column) / len(column) if column else 0.0 for column in columns),
         hash=_hash((tensor.name, entries[tensor.name]["hash"]) for tensor in plan.tensors),
-        statistics=Statistics(
-            tuple(row for tensor, found in present for row in input_rows(tensor, plan.labels, found)),
-            tuple(row for tensor, found in present for row in pair_rows(tensor, plan.labels, found)),
-        ),
+        statistics=Statistics(plan.labels, tuple(present)),
         **costs,
     )
 
@@ -126,12 +137,12 @@ def finished(out: Path, key: str, plan: MergePlan, layout: Layout) -> MergeRepor
 
 def write(folder: Path, plan: MergePlan, key: str, entries: Mapping[str, Mapping[str, Any]], made: MergeReport) -> None:
     """Write manifest.json, one line per tensor."""
-    origins = [_origin(model) for model in plan.settings.models]
-    licences = sorted({str(origin["licence"]) for origin in origins if origin["licence"]})
+    origins = [origin(model) for model in plan.settings.models]
+    licences = sorted({found["licence"] for found in origins if found["licence"]})
     costs = ("bytes_read", "bytes_written", "seconds", "threads", "peak_memory", "resumed")
     head = {
         "stage": "merge",
-        "origin": f"{plan.method.name} merge of " + ", ".join(str(origin["origin"]) for origin in origins),
+        "origin": f"{plan.method.name} merge of " + ", ".join(str(found["source"]) for found in origins),
         "licence": " AND ".join(licences) or None,
         "key": key,
         "polylect": polylect.__version__,
@@ -164,7 +175,7 @@ def _tensor_lines(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]]) -> 
             present = [label for label, source in zip(plan.labels, tensor.inputs, strict=True) if source is not None]
             content |= {"parameters": tensor.size, "models": present}
             content |= {"statistics": summary(tensor, Sums.from_list(entry["sums"])), "sums": entry["sums"]}
-        yield f"    {json.dumps(tensor.name, ensure_ascii=False)}: {json.dumps(content, allow_nan=False)}"
+        yield f"    {_LINE.encode(tensor.name)}: {_LINE.encode(content)}"
 
 
 def _versions() -> dict[str, str]:
@@ -181,24 +192,13 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 def _inputs(plan: MergePlan, origins: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     rows = [
-        {"model": label, "path": str(path), **origin}
-        for label, path, origin in zip(plan.labels, plan.settings.models, origins, strict=True)
+        {"model": label, "path": str(path), "licence": found["licence"], "origin": found["source"]}
+        for label, path, found in zip(plan.labels, plan.settings.models, origins, strict=True)
     ]
     if plan.settings.base is not None:
-        rows.append({"model": "base", "path": str(plan.settings.base), **_origin(plan.settings.base)})
+        found = origin(plan.settings.base)
+        rows.append({"model": "base", "path": str(plan.settings.base), "licence": found["licence"], "origin": found["source"]})
     return rows
-
-
-def _origin(folder: Path) -> dict[str, Any]:
-    """Return licence and origin of an input, None where nothing says so."""
-    from polylect.models.checkpoint import describe
-
-    try:
-        content = describe(folder)
-    except ModelError:
-        # An adapter, or weights without a tokenizer: a merge takes them, a description does not.
-        return {"licence": None, "origin": str(folder)}
-    return {"licence": content["licence"], "origin": content["source"]}
 
 
 def _files(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -218,5 +218,5 @@ def _files(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]]) -> list[di
     return rows
 
 
-def _sources(tensor: Any) -> list[Source]:
+def _sources(tensor: TensorPlan) -> list[Source]:
     return [source for source in (*tensor.inputs, tensor.base, tensor.copy) if source is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,22 +21,46 @@ if TYPE_CHECKING:
 
 __all__ = ["Output"]
 
+_PAUSE = 0.2
+"""Seconds between two requests to the disk."""
+
 
 class Output:
-    """The weight files in a folder, which have been created; use as a context manager."""
+    """The weight files in a folder, which have been created; use as a context manager.
+
+    While it is open a thread keeps asking the disk to write: most is there when the merge ends, and the last wait is short.
+    """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder, self.layout = folder, layout
         self._tensors = {tensor.name: tensor for shard in layout.shards for tensor in shard.tensors}
         self._files: list[int] = []
+        self._closing = threading.Event()
+        self._flusher = threading.Thread(target=self._flush, name="merge-flush", daemon=True)
+        self._fault: OSError | None = None
 
     def __enter__(self) -> Output:
         self._files = [os.open(self.folder / shard.name, os.O_RDWR | os.O_CLOEXEC) for shard in self.layout.shards]
+        self._flusher.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._closing.set()
+        self._flusher.join()
         for descriptor in self._files:
             os.close(descriptor)
+        # The system tells of a failed write once only: a later wait for the same file would not see it.
+        if self._fault is not None and kind is None:
+            raise self._fault
+
+    def _flush(self) -> None:
+        while not self._closing.wait(_PAUSE):
+            try:
+                for descriptor in self._files:
+                    os.fsync(descriptor)
+            except OSError as error:
+                self._fault = error
+                return
 
     def writer(self, name: str) -> Write:
         """Return the function that writes bytes at an offset into the tensor `name`."""
@@ -49,12 +74,6 @@ class Output:
                 view, place = view[count:], place + count
 
         return write
-
-    def finished(self, name: str) -> None:
-        """Take note that a tensor is whole."""
-
-    def flush(self) -> None:
-        """Wait until all is on disk."""
 
     def hash(self, name: str) -> str:
         """Return the hash of a tensor's bytes as they lie in the file."""

@@ -22,8 +22,10 @@ __all__ = ["BLOCK", "Cutoff", "cutoffs", "keep"]
 
 BLOCK = 1 << 20
 """Elements of a block; the last one of a tensor is shorter."""
-SLICE = 1 << 16
+SLICE = 1 << 17
 """Elements that are worked on at a time: their temporaries stay in the processor's cache."""
+SMALL = 1 << 15
+"""Elements up to which a plain partition costs less than passes do."""
 STRIDES = (1, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093)
 """Of samples: primes, lest a stride fall in step with the rows of a matrix."""
 SHARE = 31
@@ -114,10 +116,24 @@ def _places(mask: Any) -> Any:
 
 
 def _at_hand(sizes: Sequence[int], taus: list[Any], n: int) -> list[Cutoff]:
+    if n <= SMALL:
+        return [_direct(k, _numpy(tau)) for k, tau in zip(sizes, taus, strict=True)]
+
     def scan(function: Callable[[list[Any]], T]) -> list[T]:
         return [function(taus)]
 
     return _search(sizes, scan, scan, _stride(n), n, 1)
+
+
+def _direct(k: int, tau: NDArray[np.float64]) -> Cutoff:
+    """Return the cutoff of a small tensor, by partition."""
+    if k <= 0:
+        return Cutoff(math.inf, (0,), (0,))
+    size = np.abs(tau)
+    threshold = 0.0 if k >= size.size else float(np.partition(size, size.size - k)[size.size - k])
+    if threshold == 0:
+        return Cutoff(0.0, (0,), (0,))
+    return Cutoff(threshold, (int(np.count_nonzero(size == threshold)),), (k - int(np.count_nonzero(size > threshold)),))
 
 
 def _stride(n: int, part: int = 1) -> int:

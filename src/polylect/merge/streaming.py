@@ -17,7 +17,7 @@ from xxhash import xxh3_128
 from polylect.errors import MergeError
 from polylect.merge import masks, selection
 from polylect.merge.arrays import FLOATS, NumpyArrays
-from polylect.merge.feeds import CHUNK, Chunk, Feed, check_stored
+from polylect.merge.feeds import CHUNK, WIDE, Chunk, Feed, check_stored, finite
 from polylect.merge.selection import BLOCK, Cutoff
 from polylect.merge.sources import first_not_finite
 from polylect.merge.statistics import Sums, measure, pieces
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Done", "Map", "buffers", "merge_tensor", "tree_hash"]
 
 R = TypeVar("R")
+_SHARE = 16
+"""One in so many elements of a block are read for the sample that a selection begins with."""
 
 
 class Map(Protocol):
@@ -91,7 +93,7 @@ def tree_hash(digests: Sequence[bytes]) -> str:
 def buffers(tensor: TensorPlan, method: Method) -> int:
     """Return the bytes that one worker's buffers take for a tensor, about."""
     count = sum(source is not None for source in tensor.inputs) + (tensor.base is not None)
-    needed = count * CHUNK * (8 + 4) + 6 * CHUNK * 8
+    needed = (count * (8 + 4) + 6 * 8) * (WIDE if method.keep == "all" else CHUNK)
     everything = [source for source in (*tensor.inputs, tensor.base, tensor.copy) if source is not None]
     if not all(source.plain for source in everything):
         needed += (count + 2) * BLOCK * 8
@@ -108,6 +110,7 @@ class _Merger:
     def __init__(self, tensor: TensorPlan, context: Context, write: Write) -> None:
         self.tensor, self.context, self.write = tensor, context, write
         self.method, self.arrays = context.method, context.arrays
+        self.numpy = context.arrays if isinstance(context.arrays, NumpyArrays) else NumpyArrays()
         self.models = [i for i, source in enumerate(tensor.inputs) if source is not None]
         self.sources = [source for source in tensor.inputs if source is not None]
         if not self.sources or (self.method.task_vectors and tensor.base is None):
@@ -116,18 +119,27 @@ class _Merger:
         self.values = _present(tensor.values, self.models, len(tensor.inputs))
         filled = any(source.rows is not None for source in self.sources)
         base = tensor.base if self.method.task_vectors or filled else None
-        self.feed = Feed(tensor, self.sources, base, self.values.weights, context.files, self.arrays, context.scratch)
+        chunk = WIDE if self.method.keep == "all" else CHUNK
+        self.feed = Feed(tensor, self.sources, base, self.values.weights, context.files, self.arrays, context.scratch, chunk)
         self.hashed = [*self.sources, *([base] if base is not None else [])] if self.feed.plain else []
         self.cutoffs: list[Cutoff] = []
         self.shares: list[float] = []
+        self._checked = False
 
     def prepare(self, each: Map, blocks: range) -> None:
         """Make the passes over the whole tensor that the method asks for."""
         if self.method.gram:
             self.values = self.values.with_gram(_added(each(self._gram, blocks)))
+            self._checked = True
         if self.method.keep == "largest":
             sizes = [int(density * self.tensor.size) for density in self.values.density]
-            self.cutoffs = selection.cutoffs(sizes, lambda function: each(self._whole(function), blocks), self.tensor.size)
+            self.cutoffs = selection.cutoffs(
+                sizes,
+                lambda function: self._scan(function, each, blocks),
+                self.tensor.size,
+                sample=lambda function: each(self._whole(function, _SHARE), blocks),
+                part=_SHARE,
+            )
         elif self.method.keep == "random":
             self.shares = list(self.values.density)
             if self.values.rescale == "l1":
@@ -137,9 +149,9 @@ class _Merger:
                 ]
                 self.shares = [kept / whole if kept else 1.0 for kept, whole in sums]
 
-    def _chunks(self, block: int, hashers: Sequence[xxh3_128] = ()) -> Iterator[Chunk]:
+    def _chunks(self, block: int, **options: Any) -> Iterator[Chunk]:
         """Yield chunks with the inputs that the method works on: task vectors or models."""
-        for chunk in self.feed.chunks(block, hashers):
+        for chunk in self.feed.chunks(block, **options):
             if self.method.task_vectors:
                 for array in chunk.inputs:
                     array -= chunk.base
@@ -155,18 +167,22 @@ class _Merger:
         full = total + np.tril(total, -1).T
         return tuple(map(tuple, full.tolist()))
 
-    def _whole(self, function: Callable[[list[Any]], R]) -> Callable[[int], R]:
-        """Make a function of the task vectors of a block one of the block's number."""
+    def _scan(self, function: Callable[[list[Any]], R], each: Map, blocks: range) -> list[R]:
+        """Apply a function to the task vectors of every block."""
+        results = each(self._whole(function), blocks)
+        self._checked = True
+        return results
+
+    def _whole(self, function: Callable[[list[Any]], R], share: int = 1) -> Callable[[int], R]:
+        """Make a function of the task vectors of a block (of its first 1 / share) one of the block's number."""
 
         def apply(block: int) -> R:
-            chunks = self._chunks(block)
             if not isinstance(self.arrays, NumpyArrays):
-                return function(next(chunks).inputs)
-            span = self.feed.span(block)
+                return function(next(self._chunks(block, share=share)).inputs)
+            span = -(-self.feed.span(block) // share)
             taus = [self.context.scratch.floats(f"block {i}", span) for i in range(len(self.sources))]
-            for chunk in chunks:
-                for tau, array in zip(taus, chunk.inputs, strict=True):
-                    tau[chunk.first : chunk.last] = array
+            for _ in self._chunks(block, share=share, targets=taus):
+                pass
             return function(taus)
 
         return apply
@@ -195,7 +211,7 @@ class _Merger:
         output, sums = xxh3_128(), None
         width = FLOATS[self.tensor.dtype]
         sampled = pieces(block, self.feed.span(block), self.context.settings.statistics)
-        for chunk in self.feed.chunks(block, hashers):
+        for chunk in self.feed.chunks(block, hashers, check=not self._checked):
             piece = self._piece(block, chunk, sampled)
             raw = self._merged(chunk, keep)
             start = block * BLOCK + chunk.first
@@ -204,15 +220,16 @@ class _Merger:
             self.write(start * width, raw)
             if piece is not None:
                 inputs, base, part = piece
-                merged = NumpyArrays().decode(raw[part.start * width : part.stop * width], self.tensor.dtype)
+                merged = self.numpy.decode(raw[part.start * width : part.stop * width], self.tensor.dtype)
                 found = measure(inputs, base, merged)
                 sums = found if sums is None else sums + found
         return Block(output.digest(), sums, [hasher.digest() for hasher in hashers])
 
     def _merged(self, chunk: Chunk, keep: Callable[[int, Any, Chunk], Any]) -> NDArray[np.uint8]:
         """Return the bytes of the merged chunk; the chunk's arrays are used up."""
+        out = self.context.scratch.bytes("merged", (chunk.last - chunk.first) * FLOATS[self.tensor.dtype])
         if not self.method.task_vectors:
-            return self.arrays.encode(self.method.function(chunk.inputs, self.values), self.tensor.dtype)
+            return self.arrays.encode(self.method.function(chunk.inputs, self.values), self.tensor.dtype, out)
         for i, array in enumerate(chunk.inputs):
             array -= chunk.base
             keep(i, array, chunk)
@@ -220,7 +237,7 @@ class _Merger:
         if self.values.scale != 1:
             merged *= self.values.scale
         merged += chunk.base
-        return self.arrays.encode(merged, self.tensor.dtype)
+        return self.arrays.encode(merged, self.tensor.dtype, out)
 
     def _keeper(self, block: int) -> Callable[[int, Any, Chunk], Any]:
         """Return the function that sets what is not kept of input i to 0, for the chunks of a block in order."""
@@ -238,27 +255,29 @@ class _Merger:
         if first >= last:
             return None
         part = slice(first - chunk.first, last - chunk.first)
-        inputs = np.stack([self.arrays.to_numpy(array[part]) for array in chunk.inputs])
+        inputs = self.context.scratch.floats("piece", len(chunk.inputs) * (last - first)).reshape(len(chunk.inputs), -1)
+        for row, array in zip(inputs, chunk.inputs, strict=True):
+            row[:] = self.arrays.to_numpy(array[part])
         if chunk.base is not None:
-            return inputs, np.array(self.arrays.to_numpy(chunk.base[part])), part
+            return inputs, self.arrays.to_numpy(chunk.base[part]), part
         return inputs, self._base_piece(block * BLOCK + first, last - first), part
 
     def _base_piece(self, start: int, count: int) -> NDArray[np.float64] | None:
         """Return elements of a base that only statistics need."""
         if self.tensor.base is None:
             return None
-        feed = Feed(self.tensor, [self.tensor.base], None, [1.0], self.feed.files, NumpyArrays(), self.context.scratch)
+        feed = Feed(self.tensor, [self.tensor.base], None, [1.0], self.feed.files, self.numpy, self.context.scratch)
         if not feed.plain:
             block, first = divmod(start, BLOCK)
             whole = np.concatenate([chunk.inputs[0] for chunk in feed.chunks(block)])
             return whole[first : first + count]
         raw = feed.raw(self.tensor.base.tensor, start, count, "base piece")
-        check_stored(self.arrays, raw, self.tensor.base.tensor, start)
-        return NumpyArrays().decode(raw, self.tensor.base.tensor.dtype)
+        check_stored(raw, self.tensor.base.tensor, start)
+        return self.numpy.decode(raw, self.tensor.base.tensor.dtype)
 
     def _check_result(self, raw: NDArray[np.uint8], start: int) -> None:
-        if not self.arrays.finite_bits(raw, self.tensor.dtype):
-            index = start + first_not_finite(NumpyArrays().decode(raw, self.tensor.dtype))
+        if not finite(raw, self.tensor.dtype):
+            index = start + first_not_finite(self.numpy.decode(raw, self.tensor.dtype))
             raise MergeError(
                 f"tensor {self.tensor.name!r}: the merged value at index {index} is too large for {self.tensor.dtype}. "
                 "Lower lambda or the weights, or choose a wider dtype."
@@ -289,6 +308,8 @@ def _present(values: Values, models: Sequence[int], count: int) -> Values:
     """Return the values of the models that take part; one density for all becomes one each."""
     density = values.density if len(values.density) == count else values.density[:1] * count
     density = density or (1.0,) * count
+    if len(models) == count and density == values.density:
+        return values
     return replace(values, weights=tuple(values.weights[i] for i in models), density=tuple(density[i] for i in models))
 
 

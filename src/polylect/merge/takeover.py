@@ -103,5 +103,5 @@ def _raw_chunks(feed: Feed, source: Source, block: int) -> Iterator[tuple[int, N
     start, last = block * BLOCK, block * BLOCK + feed.span(block)
     for first in range(start, last, CHUNK):
         raw = feed.raw(source.tensor, first, min(CHUNK, last - first), "raw 0")
-        check_stored(feed.arrays, raw, source.tensor, first)
+        check_stored(raw, source.tensor, first)
         yield first, raw

@@ -11,7 +11,7 @@ from typing import Any
 from polylect.errors import ModelError
 from polylect.models import safetensors_file
 
-__all__ = ["check", "describe", "read_config"]
+__all__ = ["check", "describe", "origin", "read_config"]
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _TOKENIZERS = (
@@ -103,12 +103,16 @@ def describe(folder: Path) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in files),
         "tied_embeddings": tied,
         "context": text.get("max_position_embeddings"),
-        **_origin(folder),
+        **origin(folder),
     }
 
 
-def _origin(folder: Path) -> dict[str, str | None]:
-    """Return licence and source: from our manifest, else from the model card's header and the hub cache's folder names."""
+def origin(folder: Path) -> dict[str, str | None]:
+    """Return licence and source: from our manifest, else from the model card's header and the hub cache's folder names.
+
+    Raises:
+        ModelError: the manifest is not readable.
+    """
     manifest = folder / "manifest.json"
     if manifest.is_file():
         try:
