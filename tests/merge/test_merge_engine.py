@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,19 +176,29 @@ def _many(path: Path, count: int, seed: int) -> Path:
     return path
 
 
-def test_time_is_linear_in_the_number_of_tensors(tmp_path: Path) -> None:
-    """Four times the tensors take about four times as long, not sixteen; `benchmarks/merge.py` has the seconds."""
+@pytest.fixture
+def _frozen_heap() -> Iterator[None]:
+    """Keep the test suite's own hundreds of thousands of objects out of the garbage collector while time is taken."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_frozen_heap")
+def test_four_thousand_tensors_add_less_than_a_second(tmp_path: Path) -> None:
+    """Time grows with bytes, not with the number of tensors (best of five, as other work may run)."""
     many = [_many(tmp_path / f"many{seed}", 4000, seed) for seed in (1, 2)]
-    few = [_many(tmp_path / f"few{seed}", 1000, seed) for seed in (1, 2)]
+    few = [_many(tmp_path / f"few{seed}", 4, seed) for seed in (1, 2)]
     taken = {}
     for name, models in (("few", few), ("many", many)):
         times = []
-        for attempt in range(3):
+        for attempt in range(5):
             start = time.perf_counter()
             merge(models, out=tmp_path / f"{name}-{attempt}")
             times.append(time.perf_counter() - start)
         taken[name] = min(times)
-    assert taken["many"] < 9 * taken["few"]
+    assert taken["many"] - taken["few"] < 1.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -187,7 +187,7 @@ def test_two_thousand_mutated_headers_and_indexes(tmp_path: Path) -> None:
     start = time.perf_counter()
     refused = _run(tmp_path, _models(tmp_path), 2000, 1, choose)
     assert 1700 < refused < 2000
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 20
 
 
 def test_mutated_configurations(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_links_stay_inside_or_lead_to_the_hubs_blobs(tmp_path: Path) -> None:
 
 
 def test_headers_of_four_thousand_tensors_are_fast(tmp_path: Path) -> None:
-    """Reading and checking 4,000 entries takes 20 ms; the bound leaves room for a busy machine."""
+    """Reading and checking 4,000 entries takes less than 50 ms (best of three, as other work may run)."""
     infos = [TensorInfo(f"model.layers.{number}.weight", "BF16", (2, 2)) for number in range(4000)]
     write(tmp_path / "x.safetensors", infos, [bytes(8 * 4000)])
     times = []
@@ -257,4 +257,4 @@ def test_headers_of_four_thousand_tensors_are_fast(tmp_path: Path) -> None:
         start = time.perf_counter()
         assert len(read_header(tmp_path / "x.safetensors")) == 4000
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.15
+    assert min(times) < 0.05

@@ -23,11 +23,11 @@ _INTERPRETER = 42_000_000
 _PER_BYTE = 16
 """Bytes of memory per byte of the largest tokenizer.json while it is parsed (measured there, the 16 MB of Gemma 3)."""
 _WRITE_RATE = 1.2e9
-"""Bytes per second into the page cache (measured there, files of 500 MB, 2 cores); a slow disk is slower once memory is full."""
+"""Bytes per second into the page cache: a rough figure, not calibrated; a slow disk is slower once memory is full."""
 _PASS = {"largest": 1.6, "random": 0.6, "all": 0.0}
-"""Nanoseconds per entry of a task vector to choose which are kept (measured there): a search for the threshold, a mask."""
+"""Nanoseconds per entry of a task vector to choose which are kept (rough): a search for the threshold, a mask."""
 _SECOND_PASS = 1.0
-"""Nanoseconds per element of an input that an earlier pass takes: decoding and a sum (measured there)."""
+"""Nanoseconds per element of an input that an earlier pass takes: decoding and a sum (rough)."""
 _PROBE_ELEMENTS = 131_072
 _PROBE_BYTES = 16_000_000
 

@@ -11,24 +11,14 @@ from typing import Any
 
 from polylect.errors import MergeError, ModelError
 from polylect.merge.plan import Source
+from polylect.models.checkpoint import PICKLED, TOKENIZERS
 from polylect.models.safetensors_file import TensorInfo, read_tensors
 
-__all__ = ["TOKENIZERS", "Checkpoint", "Inputs", "labels", "language_config", "load", "read", "read_json"]
+__all__ = ["Checkpoint", "Inputs", "labels", "language_config", "load", "read", "read_json"]
 
-TOKENIZERS = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-)
-"""Files of which every tokenizer has at least one; the first one says all."""
 
 _LONGEST_JSON = 32_000_000
 _DEEPEST_JSON = 50
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _ADAPTER = "adapter_config.json"
 _PACKED = re.compile(r"(?:^|[._])(?:weight|qweight|qzeros|packed|scales|blocks|absmax|quant_map)$")
 
@@ -198,7 +188,7 @@ def _read_adapter(folder: Path, label: str, base: Path | None) -> Checkpoint:
 
 
 def _no_weights(folder: Path) -> str:
-    pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
+    pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
     if pickled:
         return (
             f"{folder}: only pickled weights ({', '.join(pickled[:3])}). Reading a pickle runs the code in it, so it is refused. "

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polylect.errors import MergeError
-from polylect.merge.inputs import TOKENIZERS, Checkpoint, Inputs, language_config
+from polylect.merge.inputs import Checkpoint, Inputs, language_config
 from polylect.merge.layers import is_tower, layer
 from polylect.merge.plan import Source
 from polylect.merge.settings import Settings
 from polylect.merge.tied import is_embedding, is_head
+from polylect.models.checkpoint import TOKENIZERS
 
 if TYPE_CHECKING:
     import numpy as np

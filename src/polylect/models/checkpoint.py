@@ -11,10 +11,11 @@ from typing import Any
 from polylect.errors import ModelError
 from polylect.models import safetensors_file
 
-__all__ = ["check", "describe", "origin", "read_config"]
+__all__ = ["PICKLED", "TOKENIZERS", "check", "describe", "origin", "read_config"]
 
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_TOKENIZERS = (
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+"""Names of weight files that are pickles."""
+TOKENIZERS = (
     "tokenizer.json",
     "tokenizer.model",
     "vocab.json",
@@ -23,6 +24,7 @@ _TOKENIZERS = (
     "sentencepiece.bpe.model",
     "tekken.json",
 )
+"""Files of which one holds a model's tokens."""
 _NEXT_STEP = "Download or write the checkpoint again."
 
 
@@ -41,7 +43,7 @@ def check(folder: Path) -> Path:
     read_config(folder)
     weights = safetensors_file.weight_files(folder)
     if not weights:
-        pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
+        pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
         if pickled:
             raise ModelError(
                 f"{folder}: only pickled weights ({', '.join(pickled[:3])}). A pickle can run code when it is read, so it is "
@@ -50,7 +52,7 @@ def check(folder: Path) -> Path:
         raise ModelError(f"{folder}: no *.safetensors file. Download or write the checkpoint again, with safetensors weights.")
     for path in weights:
         safetensors_file.read_header(path)
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
+    if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ModelError(
             f"{folder}: no tokenizer (tokenizer.json or tokenizer.model). Save the model's tokenizer into the folder."
         )
