@@ -61,7 +61,11 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt(Record):
-    """A question in one language. `references` are the accepted answers, the preferred one first (may be empty)."""
+    """A question in one language. `references` are the accepted answers, the preferred one first (may be empty).
+
+    `messages` holds the turns before `text`, if any, as JSON: a list of [role, content]. `translator` names what translated
+    the question, empty where it is original; `evidence` is the passage that a grounded question was made from.
+    """
 
     identity = ("language", "text")
     item: str
@@ -72,11 +76,18 @@ class Prompt(Record):
     references: tuple[str, ...]
     source: str
     licence: str
+    messages: str | None = None
+    translator: str | None = None
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completion(Record):
-    """One answer of one model to one prompt. A failure is a row too: `error` holds its reason and `text` is empty."""
+    """One answer of one model to one prompt. What went wrong is a row too, with the `reason`.
+
+    `status` is "ok", "failed" (the request failed after its retries: `text` is empty) or "rejected" (a check refused the
+    answer, which is kept). `revision` is what decides the model's answers besides its name: a hash of weights, or a version.
+    """
 
     identity = ("prompt_id", "model", "sample")
     prompt_id: str
@@ -88,7 +99,9 @@ class Completion(Record):
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
-    error: str | None = None
+    status: str = "ok"
+    reason: str | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +124,11 @@ class Score(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Example(Record):
-    """One row of supervised fine-tuning: a prompt and the answer to learn, with who wrote it."""
+    """One row of supervised fine-tuning: a prompt and the answer to learn, with who wrote it.
+
+    `revision`, `translator` (of the prompt), `licence` (of prompt and answer) and `may_train` (whether the teacher's outputs
+    may train models; empty: nobody said) are the row's provenance.
+    """
 
     identity = ("prompt_id", "completion", "model")
     prompt_id: str
@@ -121,11 +138,16 @@ class Example(Record):
     completion: str
     model: str
     score: float | None
+    messages: str | None = None
+    revision: str | None = None
+    translator: str | None = None
+    licence: str | None = None
+    may_train: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair(Record):
-    """A preference: `chosen` was scored higher than `rejected` for the same prompt."""
+    """A preference: `chosen` was scored higher than `rejected` for the same prompt; provenance as in `Example`."""
 
     identity = ("prompt_id", "chosen", "rejected")
     prompt_id: str
@@ -138,6 +160,12 @@ class Pair(Record):
     rejected_score: float
     chosen_model: str
     rejected_model: str
+    messages: str | None = None
+    chosen_revision: str | None = None
+    rejected_revision: str | None = None
+    translator: str | None = None
+    licence: str | None = None
+    may_train: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

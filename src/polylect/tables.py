@@ -8,7 +8,7 @@ import os
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +36,11 @@ def _columns(kind: type[Record]) -> dict[str, tuple[Any, bool]]:
         base = next(t for t in typing.get_args(hint) if t is not type(None)) if optional else hint
         columns[field.name] = (base, optional)
     return columns
+
+
+def _required(kind: type[Record]) -> frozenset[str]:
+    """Return the fields that a table must have: those without a default. Tables of earlier versions lack newer columns."""
+    return frozenset(field.name for field in fields(kind) if field.default is MISSING)
 
 
 def schema(kind: type[Record]) -> pl.Schema:
@@ -85,8 +90,8 @@ def read(path: Path, kind: type[R], *, allow_empty: bool = False) -> list[R]:
     rows = _read_jsonl(path) if path.suffix in {".jsonl", ".json"} else _read_parquet(path, kind)
     if not rows and not allow_empty:
         raise DataError(f"{path}: the table has no rows; a table of {kind.__name__} needs at least one.")
-    columns = _columns(kind)
-    records = {number: kind(**_checked(path, number, row, columns)) for number, row in rows.items()}
+    columns, required = _columns(kind), _required(kind)
+    records = {number: kind(**_checked(path, number, row, columns, required)) for number, row in rows.items()}
     _check_ids(path, {number: record.id for number, record in records.items()})
     return list(records.values())
 
@@ -100,8 +105,8 @@ def _read_parquet(path: Path, kind: type[Record]) -> dict[int, dict[str, Any]]:
             frame = pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error}). Write it again, or give a .jsonl file.") from error
-    for name in _columns(kind):
-        if name not in frame.columns and name != "id":
+    for name in _required(kind):
+        if name not in frame.columns:
             raise _missing(path, name, frame.columns, row=None)
     return dict(enumerate(frame.to_dicts(), start=1))
 
@@ -127,11 +132,13 @@ def _read_jsonl(path: Path) -> dict[int, dict[str, Any]]:
     return rows
 
 
-def _checked(path: Path, number: int, row: dict[str, Any], columns: dict[str, tuple[Any, bool]]) -> dict[str, Any]:
+def _checked(
+    path: Path, number: int, row: dict[str, Any], columns: dict[str, tuple[Any, bool]], required: frozenset[str]
+) -> dict[str, Any]:
     values = {}
     for name, (base, optional) in columns.items():
         if name not in row:
-            if name == "id" or optional:
+            if name not in required:
                 continue
             raise _missing(path, name, list(row), row=number)
         values[name] = _convert(path, number, name, row[name], base, optional)

@@ -76,7 +76,7 @@ def test_samples_of_one_model_make_a_pair() -> None:
     rows = [
         (completion(ONE, "m", "right", sample=0), 1.0),
         (completion(ONE, "m", "wrong", sample=1), 0.2),
-        (completion(ONE, "m", "", sample=2, error="timeout"), None),
+        (completion(ONE, "m", "", sample=2, status="failed", reason="timeout"), None),
     ]
     (row,), _ = pairs([ONE], joined(rows), RULES)
     assert (row.chosen, row.rejected, row.chosen_model, row.rejected_model) == ("right", "wrong", "m", "m")

@@ -39,7 +39,8 @@ def answer(asked: Prompt, text: str, error: str | None = None) -> Completion:
         finish_reason="stop",
         prompt_tokens=1,
         completion_tokens=1,
-        error=error,
+        status="failed" if error else "ok",
+        reason=error,
     )
 
 

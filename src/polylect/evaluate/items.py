@@ -97,8 +97,8 @@ def _values(prompt: Prompt, completion: Completion | None) -> dict[str, _Value]:
     """Return every metric of one answer, scored or not."""
     if completion is None:
         return dict.fromkeys(METRICS, (None, "no completion"))
-    if completion.error is not None:
-        return dict.fromkeys(METRICS, (None, f"no answer: {completion.error}"))
+    if completion.status == "failed":
+        return dict.fromkeys(METRICS, (None, f"no answer: {completion.reason}"))
     unreferenced: _Value = (None, "no references")
     text, references = completion.text, prompt.references
     return {

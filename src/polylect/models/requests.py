@@ -39,12 +39,21 @@ class Request:
         text: what the user says.
         shots: (prompt, answer) examples before it; requests that share their shots share the work for them.
         system: a system message, put before everything else.
+        history: (role, content) turns of the conversation between the shots and `text`.
     """
 
     key: str
     text: str
     shots: tuple[tuple[str, str], ...] = ()
     system: str = ""
+    history: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def messages(self) -> tuple[tuple[str, str], ...]:
+        """The whole conversation as (role, content): what a chat model sees; shots are turns of it."""
+        system = (("system", self.system),) if self.system else ()
+        shots = tuple(turn for ask, reply in self.shots for turn in (("user", ask), ("assistant", reply)))
+        return (*system, *shots, *self.history, ("user", self.text))
 
     def hash(self) -> str:
         """Return the hash of the content that the answer depends on."""
@@ -53,7 +62,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Generated:
-    """One answer. `finish_reason` is "stop" (end token or stop text) or "length"; tokens are counted by the model's tokenizer."""
+    """One answer, or why there is none.
+
+    `finish_reason` is "stop" (end token or stop text), "length", or "" for a failure; tokens are counted by the model's
+    tokenizer. `reason` is None for an answer, else why the request failed for good (`text` is empty then).
+    """
 
     key: str
     sample: int
@@ -61,3 +74,4 @@ class Generated:
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
+    reason: str | None = None

@@ -78,8 +78,8 @@ def score(completion: Completion, prompt: Prompt, arbiter: str = "verifiable") -
 def _values(completion: Completion, prompt: Prompt) -> dict[str, Any]:
     """Return the fields `value`, `exact`, `chrf`, `language_ok` and `reason` of a score."""
     unscored = {"value": None, "exact": None, "chrf": None, "language_ok": None}
-    if completion.error is not None:
-        return {**unscored, "reason": f"no answer: {completion.error}"}
+    if completion.status == "failed":
+        return {**unscored, "reason": f"no answer: {completion.reason}"}
     if not prompt.references:
         return {**unscored, "reason": "no references"}
     if not completion.text.strip():
