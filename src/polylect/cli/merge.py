@@ -59,7 +59,7 @@ def _numbers(_: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--seed", type=int, help="Of DARE's masks.  [default: 0]")
 @click.option("--threads", type=int, metavar="N", help="Workers.  [default: the cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bytes of the buffers: 400MB, 2GB.  [default: 400MB]")
-@click.option("--device", metavar="NAME", help="cpu, or a torch device such as cuda.  [default: cpu]")
+@click.option("--device", metavar="NAME", help="cpu, numpy, or a torch device such as cuda.  [default: cpu]")
 @click.option("--vocabulary", type=click.Choice(["same", "union", "base", "first"]), help="Token lists.  [default: same]")
 @click.option("--tokenizer", metavar="WHOSE", help="first, base or a model's number.  [default: first]")
 @click.option("--generation", metavar="WHOSE", help="Generation settings: first, base or a number.  [default: first]")

@@ -51,12 +51,12 @@ class Backend(Protocol):
 
 
 def backend(device: str) -> NumpyArrays | TorchArrays:
-    """Return the arrays of `device`: NumPy for "cpu", else torch there ("cuda", "cuda:1"; "torch:cpu" is torch on the CPU).
+    """Return the arrays of `device`: NumPy for "cpu" and "numpy", else torch there ("cuda"; "torch:cpu": on the CPU).
 
     Raises:
         MergeError: there is no such device, or torch cannot use it.
     """
-    if device == "cpu":
+    if device in ("cpu", "numpy"):
         return NumpyArrays()
     from polylect.merge.arrays_torch import TorchArrays
 

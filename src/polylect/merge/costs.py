@@ -16,6 +16,8 @@ from polylect.models.safetensors_file import TensorInfo
 if TYPE_CHECKING:
     import numpy as np
 
+    from polylect.merge.kernel import Kernel
+
 __all__ = ["Estimate", "Group", "estimate", "groups"]
 
 _INTERPRETER = 42_000_000
@@ -28,6 +30,8 @@ _PASS = {"largest": 1.6, "random": 0.6, "all": 0.0}
 """Nanoseconds per entry of a task vector to choose which are kept (rough): a search for the threshold, a mask."""
 _SECOND_PASS = 1.0
 """Nanoseconds per element of an input that an earlier pass takes: decoding and a sum (rough)."""
+_COMPILED = 0.5
+"""How much of these two the compiled kernel takes (rough)."""
 _PROBE_ELEMENTS = 131_072
 _PROBE_BYTES = 16_000_000
 
@@ -80,7 +84,9 @@ def estimate(plan: MergePlan) -> Estimate:
     workers = max(1, min(settings.threads or cores(), settings.max_memory // needed))
     threads = min(workers, cores())
     read_rate, arithmetic = _read_rate(plan), _arithmetic(plan)
-    computing = (elements * (arithmetic + (passes - 1) * _SECOND_PASS) + kept * _PASS[method.keep]) * 1e-9 / threads
+    share = 1.0 if _kernel(plan) is None else _COMPILED
+    earlier = elements * (passes - 1) * _SECOND_PASS + kept * _PASS[method.keep]
+    computing = (elements * arithmetic + share * earlier) * 1e-9 / threads
     seconds = (read * passes + copied) / read_rate + written / _WRITE_RATE + computing
     memory = max(_INTERPRETER + workers * needed, _tokenizers(plan))
     rates = {"read": read_rate, "write": _WRITE_RATE, "arithmetic": arithmetic, "threads": threads}
@@ -145,6 +151,7 @@ def _arithmetic(plan: MergePlan) -> float:
     import numpy as np
 
     from polylect.merge.arrays import NumpyArrays
+    from polylect.merge.kernel import Operation, codes, scratch_size
 
     count = max(plan.method.inputs[0], min(len(plan.labels), plan.method.inputs[1] or len(plan.labels)))
     tensor = max(plan.tensors, key=lambda tensor: tensor.size)
@@ -153,12 +160,29 @@ def _arithmetic(plan: MergePlan) -> float:
     arrays = NumpyArrays()
     raw = [arrays.encode(row, dtype).copy() for row in numbers]
     values = Values(weights=(1 / count,) * count, density=(0.5,) * count, normalize=True, gram=_gram(numbers))
+    compiled = _kernel(plan)
+
+    def once() -> None:
+        if compiled is not None and plan.method.form is not None:
+            operation = Operation(plan.method.form(values), task_vectors=False, keep="all", scale=1.0)
+            out, scratch = np.empty(raw[0].size, np.uint8), np.empty(scratch_size(count))
+            numbered = codes([dtype] * count)
+            compiled.combine(operation, raw, numbered, None, _PROBE_ELEMENTS, out, dtype, scratch, check=True)
+        else:
+            arrays.encode(plan.method.function([arrays.decode(part, dtype) for part in raw], values), dtype)
+
     best = float("inf")
     for _ in range(5):
         start = time.perf_counter()
-        arrays.encode(plan.method.function([arrays.decode(part, dtype) for part in raw], values), dtype)
+        once()
         best = min(best, time.perf_counter() - start)
     return best * 1e9 / (count * _PROBE_ELEMENTS)
+
+
+def _kernel(plan: MergePlan) -> Kernel | None:
+    from polylect.merge.kernel import load
+
+    return load()[0] if plan.settings.device == "cpu" else None
 
 
 def _gram(numbers: np.ndarray) -> tuple[tuple[float, ...], ...]:

@@ -5,10 +5,13 @@ The input arrays are scratch of the engine: every function here overwrites them,
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
+
+from polylect.merge.forms import common
 
 __all__ = ["elected", "total", "weighted_sum"]
 
@@ -28,20 +31,14 @@ def total(arrays: Sequence[Array]) -> Array:
 
 def weighted_sum(inputs: Sequence[Array], weights: Sequence[float], *, normalize: bool = False) -> Array:
     """Return sum(w_i x_i), divided by sum(w_i) if `normalize` (a sum of 0 counts as 1)."""
-    common = _common(weights)
-    result = total(inputs if common else weigh(inputs, weights))
-    if common not in (0, 1):
-        result *= common
+    shared = common(weights)
+    result = total(inputs if shared else weigh(inputs, weights))
+    if shared not in (0, 1):
+        result *= shared
     divisor = sum(weights) or 1.0
     if normalize and divisor != 1:
         result /= divisor
     return result
-
-
-def _common(weights: Sequence[float]) -> float:
-    """Return the weight of all inputs if it is one power of two, else 0: such a factor may come last, bit for bit."""
-    first = weights[0]
-    return first if math.frexp(first)[0] == 0.5 and all(weight == first for weight in weights) else 0.0
 
 
 def weigh(inputs: Sequence[Array], weights: Sequence[float]) -> Sequence[Array]:
@@ -60,8 +57,8 @@ def elected(inputs: Sequence[Array], weights: Sequence[float], *, normalize: boo
     """
     if len(inputs) == 1:
         return _alone(weigh(inputs, weights)[0], weights[0], normalize=normalize)
-    common = _common(weights)
-    if common:
+    shared = common(weights)
+    if shared:
         # Normalised, it cancels; else it is multiplied last.
         weights = [1.0] * len(weights)
     weigh(inputs, weights)
@@ -79,8 +76,8 @@ def elected(inputs: Sequence[Array], weights: Sequence[float], *, normalize: boo
     result *= sign
     if agree is not None:
         result /= _divisor(agree, weights, sign)
-    elif common not in (0, 1):
-        result *= common
+    elif shared not in (0, 1):
+        result *= shared
     return result
 
 
@@ -106,7 +103,9 @@ def _divisor(agree: Array, weights: Sequence[float], out: Array) -> Array:
     """Return the sum of the weights of those that agree, 1 where it is 0; `out` is scratch."""
     if len(weights) > CODED:
         return agree + (agree == 0)
-    table = [sum(weight for bit, weight in enumerate(weights) if value >> bit & 1) or 1.0 for value in range(1 << len(weights))]
+    sets = range(1 << len(weights))
+    # Added up one by one: Python's own sum rounds in another way from version 3.12 on.
+    table = [reduce(add, (weight for bit, weight in enumerate(weights) if value >> bit & 1), 0.0) or 1.0 for value in sets]
     return _look_up(table, agree, out)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import MergeError, PolylectError
-from polylect.merge import journal, manifest
+from polylect.merge import journal, kernel, manifest
 from polylect.merge.arrays import backend
 from polylect.merge.feeds import Scratch
 from polylect.merge.manifest import MergeReport
@@ -92,6 +92,9 @@ class _Run:
         self._kept: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self.threads = _threads(plan)
+        device = plan.settings.device
+        self._arrays = backend(device)
+        self._kernel, self._arithmetic = kernel.load() if device == "cpu" else (None, device)
         self._context: Context
 
     def merge(self) -> None:
@@ -100,7 +103,7 @@ class _Run:
         _check_space(self.partial.out, self.partial.folder, self.output.layout.bytes)
         tensors = sorted(self.plan.tensors, key=lambda tensor: -tensor.size)
         with Files() as files, self.output, _matrix_products(self.plan), Workers(self.threads) as workers:
-            self._context = Context(settings, self.plan.method, files, backend(settings.device), Scratch())
+            self._context = Context(settings, self.plan.method, files, self._arrays, Scratch(), self._kernel)
             if self.partial.note:
                 self._tell(self.partial.note)
             if self.partial.finished:
@@ -165,6 +168,7 @@ class _Run:
             "bytes_written": self.output.layout.bytes,
             "seconds": round(seconds, 3),
             "threads": self.threads,
+            "arithmetic": self._arithmetic,
             "peak_memory": _peak_memory(),
             "resumed": len(self._kept),
         }

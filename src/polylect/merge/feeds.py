@@ -115,22 +115,35 @@ class Feed:
             yield from self._filled(block, span, targets)
             return
         size = self.chunk if self._numpy else BLOCK
-        for first in range(0, span, size):
-            count = min(size, span - first)
+        for first, count, raws in self.raws(block, hashers, size=size, share=share):
             arrays: list[Any] = []
-            for i, (tensor, width) in enumerate(self._plain):
-                start = block * BLOCK + first
-                raw = self.scratch.bytes(f"raw {i}", count * width)
-                self.files.read(tensor, start * width, raw)
+            for i, (raw, (tensor, _)) in enumerate(zip(raws, self._plain, strict=True)):
                 if check:
-                    check_stored(raw, tensor, start)
-                if hashers:
-                    hashers[i].update(raw.data)
+                    check_stored(raw, tensor, block * BLOCK + first)
                 into = targets[i][first : first + count] if targets is not None and i < len(targets) else None
                 out: Any = into if into is not None else self.scratch.floats(f"values {i}", count) if self._numpy else None
                 arrays.append(self.arrays.decode(raw, tensor.dtype, out))
             base = arrays.pop() if self.base is not None else None
             yield Chunk(first, first + count, arrays, base)
+
+    def raws(
+        self, block: int, hashers: Sequence[_Hasher] = (), *, size: int, share: int = 1
+    ) -> Iterator[tuple[int, int, list[NDArray[np.uint8]]]]:
+        """Yield (first, count, bytes of the inputs and, last, the base) of the chunks of a block, `size` elements each.
+
+        For plain inputs only; the buffers are valid until the next chunk. `hashers` and `share` are those of `chunks`.
+        """
+        span = -(-self.span(block) // share)
+        for first in range(0, span, size):
+            count = min(size, span - first)
+            raws = []
+            for i, (tensor, width) in enumerate(self._plain):
+                raw = self.scratch.bytes(f"raw {i}", count * width)
+                self.files.read(tensor, (block * BLOCK + first) * width, raw)
+                if hashers:
+                    hashers[i].update(raw.data)
+                raws.append(raw)
+            yield first, count, raws
 
     def raw(self, tensor: TensorInfo, start: int, count: int, name: str) -> NDArray[np.uint8]:
         """Return the bytes of `count` elements from element `start` on, in this thread's buffer of that name."""

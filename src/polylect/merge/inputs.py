@@ -209,7 +209,7 @@ def _check_quantised(folder: Path, config: Mapping[str, Any], tensors: Mapping[s
                 f"{folder}: quantised weights (config.json: quantization_config, {kind!r}) cannot be averaged. {next_step}"
             )
     for name, tensor in tensors.items():
-        small = tensor.dtype.startswith(("F4", "F6", "F8"))
+        small = tensor.dtype.startswith(("F4", "F6_", "F8_"))
         packed = tensor.dtype in {"I8", "U8", "I32", "U32"} and _PACKED.search(name) is not None and len(tensor.shape) > 0
         if small or packed or tensor.dtype == "C64":
             kind = "complex" if tensor.dtype == "C64" else "quantised"

@@ -55,6 +55,7 @@ class MergeReport:
 
     `weights` are those that counted, summing to 1 where the method normalises; `distance` is the mean over merged tensors of
     the relative L2 distance of each input to the merged model, from a sample of large tensors unless statistics are exact.
+    `arithmetic` names what computed: the compiled kernel, NumPy (and why) or a torch device; the bits are the same.
     `bytes_read` and `bytes_written` count tensors once, `resumed` those of an earlier attempt that were kept. `peak_memory` is
     that of the process, in bytes. `hash`: XXH3-128 over names and hashes of all tensors.
     """
@@ -67,6 +68,7 @@ class MergeReport:
     bytes_written: int = 0
     seconds: float = 0.0
     threads: int = 1
+    arithmetic: str = ""
     peak_memory: int = 0
     resumed: int = 0
     hash: str = ""
@@ -139,7 +141,7 @@ def write(folder: Path, plan: MergePlan, key: str, entries: Mapping[str, Mapping
     """Write manifest.json, one line per tensor."""
     origins = [origin(model) for model in plan.settings.models]
     licences = sorted({found["licence"] for found in origins if found["licence"]})
-    costs = ("bytes_read", "bytes_written", "seconds", "threads", "peak_memory", "resumed")
+    costs = ("bytes_read", "bytes_written", "seconds", "threads", "arithmetic", "peak_memory", "resumed")
     head = {
         "stage": "merge",
         "origin": f"{plan.method.name} merge of " + ", ".join(str(found["source"]) for found in origins),

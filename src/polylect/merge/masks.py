@@ -14,10 +14,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from polylect.merge.kernel import Kernel
+
 __all__ = ["bernoulli", "drop", "l1"]
 
 
-def bernoulli(density: float, size: int, seed: int, tensor: str, model: int | str, block: int) -> NDArray[np.bool_]:
+def bernoulli(
+    density: float, size: int, seed: int, tensor: str, model: int | str, block: int, kernel: Kernel | None = None
+) -> NDArray[np.bool_]:
     """Return `size` truth values, each True with probability `density`, independent of each other.
 
     Eight random bits decide nearly every element; one whose bits equal the density's first eight is decided by 56 more. The
@@ -30,6 +34,7 @@ def bernoulli(density: float, size: int, seed: int, tensor: str, model: int | st
         tensor: name of the tensor.
         model: number or label of the model.
         block: number of the block in the tensor.
+        kernel: draws the same values faster.
     """
     if density >= 1:
         return np.ones(size, dtype=bool)
@@ -37,6 +42,8 @@ def bernoulli(density: float, size: int, seed: int, tensor: str, model: int | st
     source = np.random.SFC64(int.from_bytes(digest, "little"))
     # Scaling by a power of two is exact; a density that has bits below 2**-64 loses them.
     coarse, fine = divmod(int(density * 2.0**64), 1 << 56)
+    if kernel is not None:
+        return kernel.bernoulli(source.state["state"]["state"], coarse, fine, size)
     bits = source.random_raw(-(-size // 8)).astype("<u8", copy=False).view(np.uint8)[:size]
     kept: NDArray[np.bool_] = bits < np.uint8(coarse)
     if fine:

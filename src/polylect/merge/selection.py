@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "Cutoff", "cutoffs", "keep"]
+    from polylect.merge.kernel import Kernel
+
+__all__ = ["BLOCK", "Counting", "Cutoff", "cutoffs", "keep"]
 
 BLOCK = 1 << 20
 """Elements of a block; the last one of a tensor is shorter."""
@@ -30,6 +32,8 @@ STRIDES = (1, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093)
 """Of samples: primes, lest a stride fall in step with the rows of a matrix."""
 SHARE = 31
 """A sample takes one of so many elements of a tensor, up to `SAMPLE` elements."""
+SPARSE = 127
+"""The same for the compiled kernel, to which what lies in a wider bracket is no trouble."""
 SAMPLE = 1 << 19
 DEVIATIONS = 4.0
 """Half the width of a bracket, in standard deviations of the sample's rank of the k-th largest."""
@@ -59,7 +63,13 @@ class Cutoff:
 
 
 def cutoffs(
-    sizes: Sequence[int], scan: Scan, n: int, block: int = BLOCK, sample: Scan | None = None, part: int = 1
+    sizes: Sequence[int],
+    scan: Scan,
+    n: int,
+    block: int = BLOCK,
+    sample: Scan | None = None,
+    part: int = 1,
+    kernel: Kernel | None = None,
 ) -> list[Cutoff]:
     """Find which entries are the k largest in magnitude, exactly k; of equal ones those of the lowest index come first.
 
@@ -72,15 +82,16 @@ def cutoffs(
         sample: a cheaper scan for the first pass, which hands over one in `part` of the elements of every block, such as its
             first sixteenth. What it leaves out can only make further passes necessary. None: `scan`.
         part: 1 / share of the elements that `sample` hands over.
+        kernel: sorts out magnitudes faster, with the same results.
 
     Returns:
         One cutoff per input.
     """
     if n <= block:
         # The data are at hand: one call, and all passes over the same arrays.
-        found: list[Cutoff] = scan(lambda taus: _at_hand(sizes, taus, n))[0]
+        found: list[Cutoff] = scan(lambda taus: _at_hand(sizes, taus, n, kernel))[0]
         return found
-    return _search(sizes, scan, sample or scan, _stride(n, part if sample else 1), n, math.ceil(n / block))
+    return _search(sizes, scan, sample or scan, _stride(n, part if sample else 1, kernel), n, math.ceil(n / block), kernel)
 
 
 def keep(tau: Any, cutoff: Cutoff, block: int) -> Any:
@@ -115,14 +126,14 @@ def _places(mask: Any) -> Any:
     return mask.nonzero()[0] if isinstance(mask, np.ndarray) else mask.nonzero(as_tuple=True)[0]
 
 
-def _at_hand(sizes: Sequence[int], taus: list[Any], n: int) -> list[Cutoff]:
+def _at_hand(sizes: Sequence[int], taus: list[Any], n: int, kernel: Kernel | None) -> list[Cutoff]:
     if n <= SMALL:
         return [_direct(k, _numpy(tau)) for k, tau in zip(sizes, taus, strict=True)]
 
     def scan(function: Callable[[list[Any]], T]) -> list[T]:
         return [function(taus)]
 
-    return _search(sizes, scan, scan, _stride(n), n, 1)
+    return _search(sizes, scan, scan, _stride(n, 1, kernel), n, 1, kernel)
 
 
 def _direct(k: int, tau: NDArray[np.float64]) -> Cutoff:
@@ -136,12 +147,15 @@ def _direct(k: int, tau: NDArray[np.float64]) -> Cutoff:
     return Cutoff(threshold, (int(np.count_nonzero(size == threshold)),), (k - int(np.count_nonzero(size > threshold)),))
 
 
-def _stride(n: int, part: int = 1) -> int:
+def _stride(n: int, part: int, kernel: Kernel | None) -> int:
     """Return the distance between the elements of a sample of n elements, of which one in `part` is at hand."""
-    return max((stride for stride in STRIDES if stride <= max(SHARE, n / SAMPLE) / part), default=1)
+    share = SPARSE if kernel is not None else SHARE
+    return max((stride for stride in STRIDES if stride <= max(share, n / SAMPLE) / part), default=1)
 
 
-def _search(sizes: Sequence[int], scan: Scan, sample: Scan, stride: int, n: int, blocks: int) -> list[Cutoff]:
+def _search(
+    sizes: Sequence[int], scan: Scan, sample: Scan, stride: int, n: int, blocks: int, kernel: Kernel | None
+) -> list[Cutoff]:
     searches = [_Search(k, n, blocks) for k in sizes]
     wanted = [i for i, search in enumerate(searches) if search.result is None]
     if wanted:
@@ -150,8 +164,8 @@ def _search(sizes: Sequence[int], scan: Scan, sample: Scan, stride: int, n: int,
             searches[i].bracket(np.concatenate([row[column] for row in samples]))
     limit = max(4 * EXACT // blocks, 1)
     while wanted := [i for i, search in enumerate(searches) if search.result is None]:
-        passes = {i: searches[i].prepare() for i in wanted}
-        counted = scan(lambda taus, passes=passes: [one(taus[i], limit) for i, one in passes.items()])  # type: ignore[misc]
+        passes = {i: searches[i].prepare(kernel) for i in wanted}
+        counted = scan(Counting(passes, limit))
         for column, i in enumerate(passes):
             searches[i].conclude(passes[i], [row[column] for row in counted])
     return [search.result for search in searches if search.result is not None]
@@ -204,7 +218,8 @@ class _Pass:
     Else the bit patterns in the bracket go into one histogram for all blocks, 2**shift patterns per bin.
     """
 
-    def __init__(self, low: int, high: int, shift: int | None) -> None:
+    def __init__(self, low: int, high: int, shift: int | None, kernel: Kernel | None = None) -> None:
+        self.kernel = kernel
         self.low, self.high = _magnitude(low), _magnitude(high)
         self.shift = shift
         self.histogram = np.zeros(BINS, dtype=np.int64)
@@ -214,13 +229,19 @@ class _Pass:
     def __call__(self, tau: Any, limit: int) -> _Found | None:
         """Return what is in a block; None where more than `limit` magnitudes lie between the ends."""
         values = _numpy(tau)
-        size = np.empty(min(values.size, SLICE))
-        inside, other = np.empty(size.size, dtype=bool), np.empty(size.size, dtype=bool)
-        parts = []
-        for start in range(0, values.size, SLICE):
-            part = values[start : start + SLICE]
-            np.abs(part, out=size[: part.size])
-            parts.append(self._split(size[: part.size], inside[: part.size], other[: part.size]))
+        return self.whole([self.part(values[start : start + SLICE]) for start in range(0, values.size, SLICE)], limit)
+
+    def part(self, values: NDArray[np.float64]) -> _Found:
+        """Return what is in a part of a block; some of those at the ends may be left among those between."""
+        if self.kernel is not None:
+            between = np.empty(values.size)
+            above, at_high, at_low, found = self.kernel.split(values, self.low, self.high, between)
+            return _Found(above, at_high, between[:found].copy(), at_low)
+        size = np.abs(values)
+        return self._split(size, np.empty(size.size, dtype=bool), np.empty(size.size, dtype=bool))
+
+    def whole(self, parts: Sequence[_Found], limit: int) -> _Found | None:
+        """Return what is in a block from its parts; None where more than `limit` magnitudes lie between the ends."""
         above, high, low = (sum(getattr(part, name) for part in parts) for name in ("above", "at_high", "at_low"))
         between = np.concatenate([part.between for part in parts])
         ends = between == self.low, between == self.high
@@ -258,6 +279,34 @@ class _Pass:
         return _Found(above, high_end, size[np.flatnonzero(inside)], low_end)
 
 
+@dataclass(frozen=True)
+class Counting:
+    """The function that a pass applies to every block: `passes` has one for each input that is still searched.
+
+    Called with the task vectors of a whole block; or, where these are never at hand as a whole, part by part and then `whole`.
+    """
+
+    passes: Mapping[int, _Pass]
+    limit: int
+
+    @property
+    def wanted(self) -> Iterable[int]:
+        """The inputs that are looked at."""
+        return self.passes
+
+    def __call__(self, taus: list[Any]) -> list[_Found | None]:
+        """Return what is in a block, per input that is still searched."""
+        return [one(taus[i], self.limit) for i, one in self.passes.items()]
+
+    def part(self, i: int, values: NDArray[np.float64]) -> _Found:
+        """Return what is in a part of input i's block."""
+        return self.passes[i].part(values)
+
+    def whole(self, parts: Sequence[Sequence[_Found]]) -> list[_Found | None]:
+        """Return what is in a block from the parts of every input."""
+        return [one.whole(parts[i], self.limit) for i, one in self.passes.items()]
+
+
 class _Search:
     """The search for one task vector's cutoff: a bracket of bit patterns (both ends included) that holds the k-th largest."""
 
@@ -286,12 +335,12 @@ class _Search:
             self.low = max(1, _bits(ordered[sample.size - 1 - last]))
         self.between = self.n * (min(last, sample.size) - max(first, 0)) // max(sample.size, 1)
 
-    def prepare(self) -> _Pass:
+    def prepare(self, kernel: Kernel | None) -> _Pass:
         """Return the next pass."""
         span = self.high - self.low + 1
         if span <= 2 or self.between <= EXACT:
-            return _Pass(self.low, self.high, None)
-        return _Pass(self.low, self.high, max(0, (span - 1).bit_length() - 16))
+            return _Pass(self.low, self.high, None, kernel)
+        return _Pass(self.low, self.high, max(0, (span - 1).bit_length() - 16), kernel)
 
     def conclude(self, done: _Pass, counted: list[_Found | None]) -> None:
         """Narrow the bracket by what a pass found, or set the result."""

@@ -61,7 +61,7 @@ class Settings:
     seed: of DARE's masks; masks depend on (seed, tensor, model) alone.
     threads: workers; None: as many as there are cores.
     max_memory: bytes that the engine's buffers may take, all workers together.
-    device: "cpu" (NumPy) or a torch device such as "cuda".
+    device: "cpu" (the compiled kernel where it was installed, else NumPy), "numpy", or a torch device such as "cuda".
     vocabulary: "same" refuses models whose token lists differ; "union", "base" and "first" align them by token string.
     tokenizer, generation: whose tokenizer files and generation settings the output gets: "first", "base", or a model's number.
     names: name map of cross-modal merging: a known architecture, or {prefix in the text model: prefix in the multimodal one}.

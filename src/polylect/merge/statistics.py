@@ -107,6 +107,15 @@ class Sums:
             _added(self.conflicting, other.conflicting),
         )
 
+    @classmethod
+    def from_flat(cls, sampled: int, values: Sequence[float]) -> Sums:
+        """Return the sums of K inputs from the list of the compiled kernel."""
+        count = next(k for k in range(len(values)) if (k + 1) ** 2 + 3 * k + 1 == len(values))
+        square = (count + 1) ** 2
+        rows = tuple(tuple(values[row * (count + 1) : (row + 1) * (count + 1)]) for row in range(count + 1))
+        distance, nonzero, conflicting = (tuple(values[square + i * count : square + (i + 1) * count]) for i in range(3))
+        return cls(sampled, rows, distance, values[-1], tuple(map(int, nonzero)), tuple(map(int, conflicting)))
+
     def as_list(self) -> list[Any]:
         """Return the sums as JSON values; `from_list` gives back the same bits."""
         return [self.sampled, self.gram, self.distance, self.merged, self.nonzero, self.conflicting]

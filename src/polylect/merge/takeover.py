@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polylect.merge.arrays_torch import TorchArrays
+    from polylect.merge.kernel import Kernel
     from polylect.merge.methods import Method
     from polylect.merge.plan import Source, TensorPlan
     from polylect.merge.settings import Settings
@@ -39,6 +40,7 @@ class Context:
     files: Files
     arrays: NumpyArrays | TorchArrays
     scratch: Scratch
+    kernel: Kernel | None = None
 
 
 class Block(NamedTuple):

@@ -15,6 +15,7 @@ from pkgutil import iter_modules
 from typing import Any, Literal
 
 from polylect.errors import MergeError, nearest
+from polylect.merge.forms import Form
 
 __all__ = ["Method", "Values", "get", "method", "names"]
 
@@ -46,6 +47,7 @@ class Method:
     `task_vectors`: the function gets task vectors (x_i - base) and returns the merged one, which the engine scales and adds to
     the base; otherwise it gets the models themselves. `keep`: which entries of the task vectors the engine leaves non-zero.
     `gram`: the function needs `Values.gram`. `normalize`: the default of that setting. `inputs`: fewest and most models (0: any).
+    `form`: the same arithmetic as data, from the values, for the compiled kernel; None: the function is always called.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Method:
     gram: bool = False
     normalize: bool = False
     inputs: tuple[int, int] = (1, 0)
+    form: Callable[[Values], Form] | None = None
 
 
 _METHODS: dict[str, Method] = {}

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from polylect.merge.election import weighted_sum
+from polylect.merge.forms import Form, summed
 from polylect.merge.methods import Array, Values, method
 
 __all__ = ["dare_linear"]
 
 
-@method("dare-linear", "random entries of each task vector, rescaled, then their weighted sum", task_vectors=True, keep="random")
+def _form(values: Values) -> Form:
+    return summed(values.weights, normalize=values.normalize)
+
+
+@method(
+    "dare-linear",
+    "random entries of each task vector, rescaled, then their weighted sum",
+    task_vectors=True,
+    keep="random",
+    form=_form,
+)
 def dare_linear(inputs: Sequence[Array], values: Values) -> Array:
     """Return sum(w_i tau_i), divided by sum(w_i) if `values.normalize`; the engine has dropped and rescaled.
 

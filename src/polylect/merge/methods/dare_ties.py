@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from polylect.merge.election import elected
+from polylect.merge.forms import Form, election
 from polylect.merge.methods import Array, Values, method
 
 __all__ = ["dare_ties"]
+
+
+def _form(values: Values) -> Form:
+    return election(values.weights, normalize=values.normalize)
 
 
 @method(
@@ -15,6 +20,7 @@ __all__ = ["dare_ties"]
     "random entries of each task vector, rescaled; the sum of those that agree in sign",
     task_vectors=True,
     keep="random",
+    form=_form,
 )
 def dare_ties(inputs: Sequence[Array], values: Values) -> Array:
     """Return the sum of the weighted entries that have the elected sign; the engine has dropped and rescaled.

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from polylect.merge.election import total
+from polylect.merge.forms import Form
 from polylect.merge.methods import Array, Values, method
 
 __all__ = ["model_stock", "ratio"]
+
+
+def _form(values: Values) -> Form:
+    count = len(values.gram)
+    return Form((1.0,) * count, last=ratio(values.gram) / count)
 
 
 @method(
@@ -18,6 +24,7 @@ __all__ = ["model_stock", "ratio"]
     task_vectors=True,
     gram=True,
     inputs=(2, 0),
+    form=_form,
 )
 def model_stock(inputs: Sequence[Array], values: Values) -> Array:
     """Return t * mean(tau_i), t from the angles between the task vectors of the whole tensor; weights play no part."""

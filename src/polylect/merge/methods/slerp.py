@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from polylect.merge.forms import Form
 from polylect.merge.methods import Array, Values, method
 
 __all__ = ["factors", "slerp"]
@@ -13,7 +14,11 @@ PARALLEL = 0.9995
 """Cosine beyond which sin(theta) is too small to divide by: the arc is as good as straight there."""
 
 
-@method("slerp", "spherical interpolation between two models at position t", gram=True, inputs=(2, 2))
+def _form(values: Values) -> Form:
+    return Form(factors(values.gram, values.t))
+
+
+@method("slerp", "spherical interpolation between two models at position t", gram=True, inputs=(2, 2), form=_form)
 def slerp(inputs: Sequence[Array], values: Values) -> Array:
     """Return f a + g b with the factors of the arc between the tensors a and b, each as one vector over the whole tensor."""
     first, second = inputs

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from polylect.merge.election import elected
+from polylect.merge.forms import Form, election
 from polylect.merge.methods import Array, Values, method
 
 __all__ = ["ties"]
+
+
+def _form(values: Values) -> Form:
+    return election(values.weights, normalize=values.normalize)
 
 
 @method(
@@ -16,6 +21,7 @@ __all__ = ["ties"]
     task_vectors=True,
     keep="largest",
     normalize=True,
+    form=_form,
 )
 def ties(inputs: Sequence[Array], values: Values) -> Array:
     """Return the sum of the weighted entries that have the elected sign, divided by the sum of their weights if normalised.
