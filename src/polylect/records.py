@@ -18,6 +18,7 @@ __all__ = [
     "Completion",
     "Difference",
     "Example",
+    "Measurement",
     "MergeInput",
     "MergePair",
     "Pair",
@@ -220,6 +221,30 @@ class Summary(Record):
     high: float | None
     n: int
     unscored: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Record):
+    """One metric of one model on one item of a benchmark in one language: what `polylect eval` writes and statistics read.
+
+    `subset` names a part of the benchmark ("" if it has none), `prompt` and `output` are what the model saw and said; `score`
+    is None where it is unscored. `status` is "ok", "failed" (no answer), "unparsed" (no rule could read the
+    answer) or "skipped"; `reason` says why it is not "ok".
+    """
+
+    identity = ("model", "benchmark", "language", "item", "subset", "metric")
+    model: str
+    benchmark: str
+    language: str
+    item: str
+    metric: str
+    score: float | None
+    status: str = "ok"
+    reason: str | None = None
+    subset: str = ""
+    prompt: str = ""
+    output: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,19 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.safetensors*"))}
 
 
-def _kill_after(seconds: float, models: list[Path], out: Path, **options: Any) -> None:
+def _killed(tensors: int, seconds: float, models: list[Path], out: Path, **options: Any) -> None:
+    """Merge in a process that kills itself `seconds` after so many tensors were done."""
+
+    def merge_until(done: int, *_: object) -> None:
+        if done >= tensors:
+            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    options["progress"] = merge_until
     child = multiprocessing.get_context("fork").Process(target=_merge, args=(models, out), kwargs=options)
     child.start()
-    time.sleep(seconds)
-    os.kill(child.pid or 0, signal.SIGKILL)
     child.join()
+    # The last of the work may be done before the moment comes; nothing else ends it.
+    assert child.exitcode in {0, -signal.SIGKILL}
 
 
 # A fork of a process with threads is safe here: the child uses NumPy alone and is killed.
@@ -64,16 +71,15 @@ def _kill_after(seconds: float, models: list[Path], out: Path, **options: Any) -
 @pytest.mark.parametrize("method", ["ties", "dare-ties"])
 def test_twenty_kills_end_with_the_same_bytes(models: list[Path], tmp_path: Path, method: str) -> None:
     """After kill -9 at ten random moments per method the resumed output has the hashes of an undisturbed one."""
-    start = time.monotonic()
-    _merge(models, tmp_path / "whole", method=method)
-    seconds = time.monotonic() - start
+    counts: list[int] = []
+    _merge(models, tmp_path / "whole", method=method, progress=lambda done, total, _: counts.append(total))
     expected = _hashes(tmp_path / "whole")
     assert len(expected) > 2, "the output should have several shards"
     moments = random.Random(method)  # noqa: S311 - moments, no secrets
     resumed = 0
     for number in range(10):
         out = tmp_path / f"out{number}"
-        _kill_after(moments.uniform(0.2, 1.0) * seconds, models, out, method=method)
+        _killed(moments.randint(1, counts[0] - 1), moments.uniform(0, 0.02), models, out, method=method)
         journal = partial_folder(out) / JOURNAL
         # Either nothing that looks like an output is there, or all of it.
         assert out.exists() != journal.exists()

@@ -9,10 +9,11 @@ import numpy as np
 from xxhash import xxh3_128
 
 from polylect.merge.arrays import FLOATS
+from polylect.merge.brackets import Counting
 from polylect.merge.feeds import check_stored
 from polylect.merge.kernel import TILE, Kept, Operation, address, codes, scratch_size
 from polylect.merge.merger import Map, Merger
-from polylect.merge.selection import BLOCK, Counting
+from polylect.merge.selection import BLOCK
 from polylect.merge.statistics import Sums, pieces
 from polylect.merge.takeover import Block
 

@@ -139,7 +139,7 @@ class _Run:
             self._whole(tensor, _serial)()
 
     def _finish(self, tensor: TensorPlan, done: Done) -> None:
-        sums = None if done.sums is None else done.sums.as_list()
+        sums = None if done.sums is None else done.sums.packed()
         entry = {"name": tensor.name, "hash": done.hash, "sums": sums, "inputs": done.inputs}
         with self._lock:
             self.partial.append(entry)

@@ -67,7 +67,7 @@ class Feed:
     """Reads the inputs of one tensor.
 
     `sources` are the inputs that take part, `weights` theirs (for rows that a model lacks); `base` is None where none is needed;
-    `chunk` is the number of elements at a time.
+    `chunk` is the number of elements at a time; `alone` says that one worker does all passes, with no other tensor in between.
     """
 
     tensor: TensorPlan
@@ -78,7 +78,9 @@ class Feed:
     arrays: NumpyArrays | TorchArrays
     scratch: Scratch
     chunk: int = CHUNK
+    alone: bool = False
     _rows: list[Rows] = field(default_factory=list, init=False)
+    _whole: tuple[NDArray[np.uint8], ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         everything = [*self.sources, *([self.base] if self.base is not None else [])]
@@ -134,6 +136,12 @@ class Feed:
         For plain inputs only; the buffers are valid until the next chunk. `hashers` and `share` are those of `chunks`.
         """
         span = -(-self.span(block) // share)
+        if self._whole:
+            # One worker merges a small tensor, pass after pass: its bytes still lie in that worker's buffers.
+            for hasher, raw in zip(hashers, self._whole, strict=False):
+                hasher.update(raw.data)
+            yield 0, span, list(self._whole)
+            return
         for first in range(0, span, size):
             count = min(size, span - first)
             raws = []
@@ -143,6 +151,8 @@ class Feed:
                 if hashers:
                     hashers[i].update(raw.data)
                 raws.append(raw)
+            if self.alone and count == self.tensor.size:
+                self._whole = tuple(raws)
             yield first, count, raws
 
     def raw(self, tensor: TensorInfo, start: int, count: int, name: str) -> NDArray[np.uint8]:

@@ -93,7 +93,7 @@ def _size(count: int) -> str:
 
 def report(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Any]) -> MergeReport:
     """Return the report of a merge from its journal entries, by name; `costs` are the report's fields that come of the run."""
-    sums = {name: Sums.from_list(entry["sums"]) for name, entry in entries.items() if entry.get("sums")}
+    sums = {name: Sums.read(entry["sums"]) for name, entry in entries.items() if entry.get("sums")}
     present = [(tensor, sums[tensor.name]) for tensor in plan.tensors if tensor.name in sums]
     columns: list[list[float]] = [[] for _ in plan.labels]
     for tensor, found in present:
@@ -176,7 +176,8 @@ def _tensor_lines(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]]) -> 
         if entry.get("sums"):
             present = [label for label, source in zip(plan.labels, tensor.inputs, strict=True) if source is not None]
             content |= {"parameters": tensor.size, "models": present}
-            content |= {"statistics": summary(tensor, Sums.from_list(entry["sums"])), "sums": entry["sums"]}
+            sums = Sums.read(entry["sums"])
+            content |= {"statistics": summary(tensor, sums), "sums": sums.as_list()}
         yield f"    {_LINE.encode(tensor.name)}: {_LINE.encode(content)}"
 
 

@@ -55,7 +55,10 @@ class Merger:
         filled = any(source.rows is not None for source in self.sources)
         base = tensor.base if self.method.task_vectors or filled else None
         chunk = WIDE if self.method.keep == "all" else CHUNK
-        self.feed = Feed(tensor, self.sources, base, self.values.weights, context.files, self.arrays, context.scratch, chunk)
+        alone = tensor.size <= BLOCK
+        self.feed = Feed(
+            tensor, self.sources, base, self.values.weights, context.files, self.arrays, context.scratch, chunk, alone
+        )
         self.hashed = [*self.sources, *([base] if base is not None else [])] if self.feed.plain else []
         self.cutoffs: list[Cutoff] = []
         self.shares: list[float] = []

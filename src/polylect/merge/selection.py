@@ -8,24 +8,23 @@ about one element in thirty. Where the bracket missed or holds too much, passes 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from polylect.merge.brackets import SLICE, Counting, Found, Pass, bits, numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polylect.merge.kernel import Kernel
 
-__all__ = ["BLOCK", "Counting", "Cutoff", "cutoffs", "keep"]
+__all__ = ["BLOCK", "Cutoff", "cutoffs", "keep"]
 
 BLOCK = 1 << 20
 """Elements of a block; the last one of a tensor is shorter."""
-SLICE = 1 << 17
-"""Elements that are worked on at a time: their temporaries stay in the processor's cache."""
 SMALL = 1 << 15
 """Elements up to which a plain partition costs less than passes do."""
 STRIDES = (1, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093)
@@ -37,9 +36,6 @@ SPARSE = 127
 SAMPLE = 1 << 19
 DEVIATIONS = 4.0
 """Half the width of a bracket, in standard deviations of the sample's rank of the k-th largest."""
-BINS = 1 << 16
-CROWD = 24
-"""A slice with more than one in so many magnitudes inside the bracket has, as a rule, most of them at its ends."""
 EXACT = 1 << 21
 """Magnitudes inside a bracket, over all blocks, that may be held at once, per input."""
 LARGEST = int(np.array(np.inf).view(np.int64))
@@ -128,7 +124,7 @@ def _places(mask: Any) -> Any:
 
 def _at_hand(sizes: Sequence[int], taus: list[Any], n: int, kernel: Kernel | None) -> list[Cutoff]:
     if n <= SMALL:
-        return [_direct(k, _numpy(tau)) for k, tau in zip(sizes, taus, strict=True)]
+        return [_direct(k, numpy(tau), kernel) for k, tau in zip(sizes, taus, strict=True)]
 
     def scan(function: Callable[[list[Any]], T]) -> list[T]:
         return [function(taus)]
@@ -136,10 +132,13 @@ def _at_hand(sizes: Sequence[int], taus: list[Any], n: int, kernel: Kernel | Non
     return _search(sizes, scan, scan, _stride(n, 1, kernel), n, 1, kernel)
 
 
-def _direct(k: int, tau: NDArray[np.float64]) -> Cutoff:
+def _direct(k: int, tau: NDArray[np.float64], kernel: Kernel | None) -> Cutoff:
     """Return the cutoff of a small tensor, by partition."""
     if k <= 0:
         return Cutoff(math.inf, (0,), (0,))
+    if kernel is not None and k < tau.size:
+        threshold, above, equal = kernel.largest(tau, k)
+        return Cutoff(threshold, (equal,), (k - above,)) if threshold else Cutoff(0.0, (0,), (0,))
     size = np.abs(tau)
     threshold = 0.0 if k >= size.size else float(np.partition(size, size.size - k)[size.size - k])
     if threshold == 0:
@@ -173,12 +172,8 @@ def _search(
 
 def _sample(tau: Any, stride: int) -> NDArray[np.float64]:
     """Return every stride-th magnitude."""
-    taken: NDArray[np.float64] = np.abs(_numpy(tau[::stride]))
+    taken: NDArray[np.float64] = np.abs(numpy(tau[::stride]))
     return taken
-
-
-def _numpy(tau: Any) -> NDArray[np.float64]:
-    return tau if isinstance(tau, np.ndarray) else tau.cpu().numpy()  # type: ignore[no-any-return]
 
 
 def _largest(values: NDArray[np.float64], place: int) -> float:
@@ -186,125 +181,6 @@ def _largest(values: NDArray[np.float64], place: int) -> float:
     few = np.unique(values[:256]).size < min(values.size, 256) // 2
     ordered = np.sort(values) if few else np.partition(values, values.size - place)
     return float(ordered[values.size - place])
-
-
-def _magnitude(bits: int) -> float:
-    return float(np.array(bits, dtype=np.int64).view(np.float64))
-
-
-def _bits(magnitude: float) -> int:
-    return int(np.array(magnitude, dtype=np.float64).view(np.int64))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a pass found in one block: how many magnitudes are above the bracket and at its ends, and those between the ends."""
-
-    above: int
-    at_high: int
-    between: NDArray[np.float64]
-    at_low: int
-
-    def equal(self, magnitude: float, low: float, high: float) -> int:
-        """Return how many magnitudes equal one of the bracket."""
-        if magnitude == high:
-            return self.at_high
-        return self.at_low if magnitude == low else int(np.count_nonzero(self.between == magnitude))
-
-
-class _Pass:
-    """Looks at the blocks of one task vector; `shift` None: finds what is in the bracket.
-
-    Else the bit patterns in the bracket go into one histogram for all blocks, 2**shift patterns per bin.
-    """
-
-    def __init__(self, low: int, high: int, shift: int | None, kernel: Kernel | None = None) -> None:
-        self.kernel = kernel
-        self.low, self.high = _magnitude(low), _magnitude(high)
-        self.shift = shift
-        self.histogram = np.zeros(BINS, dtype=np.int64)
-        self._first = low
-        self._lock = threading.Lock()
-
-    def __call__(self, tau: Any, limit: int) -> _Found | None:
-        """Return what is in a block; None where more than `limit` magnitudes lie between the ends."""
-        values = _numpy(tau)
-        return self.whole([self.part(values[start : start + SLICE]) for start in range(0, values.size, SLICE)], limit)
-
-    def part(self, values: NDArray[np.float64]) -> _Found:
-        """Return what is in a part of a block; some of those at the ends may be left among those between."""
-        if self.kernel is not None:
-            between = np.empty(values.size)
-            above, at_high, at_low, found = self.kernel.split(values, self.low, self.high, between)
-            return _Found(above, at_high, between[:found].copy(), at_low)
-        size = np.abs(values)
-        return self._split(size, np.empty(size.size, dtype=bool), np.empty(size.size, dtype=bool))
-
-    def whole(self, parts: Sequence[_Found], limit: int) -> _Found | None:
-        """Return what is in a block from its parts; None where more than `limit` magnitudes lie between the ends."""
-        above, high, low = (sum(getattr(part, name) for part in parts) for name in ("above", "at_high", "at_low"))
-        between = np.concatenate([part.between for part in parts])
-        ends = between == self.low, between == self.high
-        low, high = low + int(np.count_nonzero(ends[0])), high + int(np.count_nonzero(ends[1]))
-        between = between[~(ends[0] | ends[1])]
-        if self.shift is None and between.size > limit:
-            return None
-        if self.shift is None:
-            return _Found(above, high, between, low)
-        bins = np.bincount((between.view(np.int64) - self._first) >> self.shift, minlength=BINS)
-        bins[0] += low
-        bins[(_bits(self.high) - self._first) >> self.shift] += high
-        with self._lock:
-            self.histogram += bins
-        return _Found(above, 0, between[:0], 0)
-
-    def _split(self, size: NDArray[np.float64], inside: NDArray[np.bool_], other: NDArray[np.bool_]) -> _Found:
-        """Sort out a slice's magnitudes, its few at the ends left among those between; the truth values are scratch."""
-        np.greater_equal(size, self.low, out=inside)
-        np.greater(size, self.high, out=other)
-        above = int(np.count_nonzero(other))
-        inside ^= other
-        total = int(np.count_nonzero(inside))
-        if self.low == self.high:
-            return _Found(above, total, size[:0], 0)
-        if total <= size.size // CROWD:
-            return _Found(above, 0, size[np.flatnonzero(inside)], 0)
-        # Task vectors of 16-bit models take few values: counting the ends apart leaves little to gather between them.
-        np.equal(size, self.low, out=other)
-        low_end = int(np.count_nonzero(other))
-        inside ^= other
-        np.equal(size, self.high, out=other)
-        high_end = int(np.count_nonzero(other))
-        inside ^= other
-        return _Found(above, high_end, size[np.flatnonzero(inside)], low_end)
-
-
-@dataclass(frozen=True)
-class Counting:
-    """The function that a pass applies to every block: `passes` has one for each input that is still searched.
-
-    Called with the task vectors of a whole block; or, where these are never at hand as a whole, part by part and then `whole`.
-    """
-
-    passes: Mapping[int, _Pass]
-    limit: int
-
-    @property
-    def wanted(self) -> Iterable[int]:
-        """The inputs that are looked at."""
-        return self.passes
-
-    def __call__(self, taus: list[Any]) -> list[_Found | None]:
-        """Return what is in a block, per input that is still searched."""
-        return [one(taus[i], self.limit) for i, one in self.passes.items()]
-
-    def part(self, i: int, values: NDArray[np.float64]) -> _Found:
-        """Return what is in a part of input i's block."""
-        return self.passes[i].part(values)
-
-    def whole(self, parts: Sequence[Sequence[_Found]]) -> list[_Found | None]:
-        """Return what is in a block from the parts of every input."""
-        return [one.whole(parts[i], self.limit) for i, one in self.passes.items()]
 
 
 class _Search:
@@ -330,19 +206,19 @@ class _Search:
         places = [sample.size - 1 - place for place in (first, last) if 0 <= place < sample.size]
         ordered = np.partition(sample, places) if places else sample
         if first >= 0:
-            self.high = max(1, _bits(ordered[sample.size - 1 - first]))
+            self.high = max(1, bits(ordered[sample.size - 1 - first]))
         if last < sample.size:
-            self.low = max(1, _bits(ordered[sample.size - 1 - last]))
+            self.low = max(1, bits(ordered[sample.size - 1 - last]))
         self.between = self.n * (min(last, sample.size) - max(first, 0)) // max(sample.size, 1)
 
-    def prepare(self, kernel: Kernel | None) -> _Pass:
+    def prepare(self, kernel: Kernel | None) -> Pass:
         """Return the next pass."""
         span = self.high - self.low + 1
         if span <= 2 or self.between <= EXACT:
-            return _Pass(self.low, self.high, None, kernel)
-        return _Pass(self.low, self.high, max(0, (span - 1).bit_length() - 16), kernel)
+            return Pass(self.low, self.high, None, kernel)
+        return Pass(self.low, self.high, max(0, (span - 1).bit_length() - 16), kernel)
 
-    def conclude(self, done: _Pass, counted: list[_Found | None]) -> None:
+    def conclude(self, done: Pass, counted: list[Found | None]) -> None:
         """Narrow the bracket by what a pass found, or set the result."""
         blocks = [found for found in counted if found is not None]
         if len(blocks) < len(counted):
@@ -367,7 +243,7 @@ class _Search:
         quota = self.k - above - (high if threshold != done.high else 0)
         self._set(threshold, quota, [found.equal(threshold, done.low, done.high) for found in blocks])
 
-    def _narrow(self, done: _Pass, above: int) -> None:
+    def _narrow(self, done: Pass, above: int) -> None:
         """Make the bracket the bin of a histogram that holds the k-th largest."""
         assert done.shift is not None
         if self._missed(above, int(done.histogram.sum())):

@@ -63,6 +63,9 @@ class Files:
             ) from error
 
     def _descriptor(self, path: Path) -> int:
+        found = self._open.get(path)
+        if found is not None:
+            return found
         with self._lock:
             if path not in self._open:
                 self._open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

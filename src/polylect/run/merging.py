@@ -57,7 +57,7 @@ def write_tables(merged: Path, out: Path) -> None:
     inputs, pairs = [], []
     try:
         for tensor, values in _measured(json.loads(path.read_text(encoding="utf-8"))):
-            sums = Sums.from_list(values)
+            sums = Sums.read(values)
             inputs += [MergeInput(**row) for row in input_rows(tensor, tensor.inputs, sums)]
             pairs += [MergePair(**row) for row in pair_rows(tensor, tensor.inputs, sums)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:

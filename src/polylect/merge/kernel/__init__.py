@@ -91,6 +91,7 @@ class Kernel:
         double = ctypes.c_double
         self._measure = _function(library, "measure", level, [number, pointer, pointer, size, pointer, pointer], None)
         self._split = _function(library, "split", level, [pointer, size, double, double, pointer, pointer], size)
+        self._largest = _function(library, "largest", level, [pointer, size, size, pointer, pointer], double)
         self._bernoulli = _function(library, "bernoulli", level, [pointer, size, number, ctypes.c_uint64, pointer], None)
 
     def decode(
@@ -160,6 +161,12 @@ class Kernel:
         counts = (ctypes.c_int64 * 3)()
         found = self._split(address(values), values.size, low, high, counts, address(between))
         return counts[0], counts[1], counts[2], found
+
+    def largest(self, values: NDArray[np.float64], k: int) -> tuple[float, int, int]:
+        """Return the k-th largest magnitude, how many are above it, and how many equal it; k from 1 to the number of values."""
+        counts, sizes = (ctypes.c_int64 * 2)(), np.empty(values.size)
+        found = self._largest(address(values), values.size, k, counts, address(sizes))
+        return float(found), counts[0], counts[1]
 
     def bernoulli(self, state: NDArray[np.uint64], coarse: int, fine: int, size: int) -> NDArray[np.bool_]:
         """Return `size` truth values from a state of SFC64; see `polylect.merge.masks.bernoulli`."""

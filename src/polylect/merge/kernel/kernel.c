@@ -352,6 +352,34 @@ int64_t NAME(split)(const double *values, int64_t n, double low, double high, in
     return found;
 }
 
+/* The k-th largest magnitude of n numbers, 0 < k <= n, by quickselect in `sizes`, which has room for n; counts[0] magnitudes are
+ * above it, counts[1] equal it. */
+double NAME(largest)(const double *values, int64_t n, int64_t k, int64_t *counts, double *restrict sizes) {
+    for (int64_t i = 0; i < n; i++) sizes[i] = fabs(values[i]);
+    int64_t low = 0, high = n - 1, place = k - 1;
+    while (low < high) {
+        /* The median of three as pivot; three parts, as equal magnitudes are many. Larger ones go to the left. */
+        double a = sizes[low], b = sizes[low + (high - low) / 2], c = sizes[high];
+        double pivot = fmax(fmin(a, b), fmin(fmax(a, b), c));
+        int64_t left = low, at = low, right = high;
+        while (at <= right) {
+            double value = sizes[at];
+            if (value > pivot) { sizes[at++] = sizes[left]; sizes[left++] = value; }
+            else if (value < pivot) { sizes[at] = sizes[right]; sizes[right--] = value; }
+            else at++;
+        }
+        if (place < left) high = left - 1;
+        else if (place > right) low = right + 1;
+        else break;
+    }
+    double found = sizes[place];
+    int64_t above = 0, equal = 0;
+    for (int64_t i = 0; i < n; i++) { above += fabs(values[i]) > found; equal += fabs(values[i]) == found; }
+    counts[0] = above;
+    counts[1] = equal;
+    return found;
+}
+
 /* DARE's mask: n truth values from the bits of SFC64 (Doty-Humphrey 2018, PractRand); see masks.py.
  * state: that of NumPy's SFC64. coarse, fine: the density's first 8 bits and the 56 after them. */
 static inline uint64_t sfc64(uint64_t *s) {
