@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,11 @@ def test_forms_keep_their_order_and_differ_by_more_than_case(folder: Path) -> No
     (folder / "en.toml").write_text(re.sub("(?m)^currencies = .*$", lambda _: rules, text), encoding="utf-8")
     names = Names(load_pack("en", folder))
     assert names.currency("MXN") == ("Mexican peso", "the Mexican peso")
+
+
+def test_names_of_one_language_never_reach_another(folder: Path) -> None:
+    """Hebrew's months, which Babel would write into data that all locales share, leave Indonesian ones alone."""
+    pack = load_pack("en", folder)
+    names = {cldr: Names(replace(pack, cldr=cldr, variants={})) for cldr in ("he", "id")}
+    assert names["he"].month(6) == ("יוני",)
+    assert names["id"].month(6) == ("Juni",)

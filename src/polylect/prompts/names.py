@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import re
 from collections.abc import Iterable
@@ -31,6 +32,17 @@ class Names:
         from babel import Locale
 
         return Locale.parse(self.pack.cldr)
+
+    @cached_property
+    def _calendar(self) -> Any:
+        """The locale's own copy of CLDR's data.
+
+        Babel writes a name that it has looked up through an alias into data that all locales share: after Hebrew's months,
+        those of other languages would be Hebrew's.
+        """
+        from babel.localedata import LocaleDataDict, load
+
+        return LocaleDataDict(copy.deepcopy(load(str(self.locale))))
 
     @cached_property
     def latin(self) -> bool:
@@ -74,11 +86,11 @@ class Names:
 
     def month(self, number: int) -> Forms:
         """Return the stand-alone name of a month, 1 to 12."""
-        return self.variants("months", (self.locale.months["stand-alone"]["wide"][number],))
+        return self.variants("months", (self._calendar["months"]["stand-alone"]["wide"][number],))
 
     def weekday(self, number: int) -> Forms:
         """Return the stand-alone name of a day of the week, 0 (Monday) to 6."""
-        return self.variants("weekdays", (self.locale.days["stand-alone"]["wide"][number],))
+        return self.variants("weekdays", (self._calendar["days"]["stand-alone"]["wide"][number],))
 
     def date(self, date: datetime.date) -> Forms:
         """Return a date in CLDR's long format."""
