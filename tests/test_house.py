@@ -22,15 +22,15 @@ import polylect
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 HEAVY = {
-    "accelerate", "altair", "babel", "datasets", "matplotlib", "numpy", "pandas", "peft", "polars", "py3langid", "pyarrow",
-    "pydantic", "sacrebleu", "scipy", "sklearn", "torch", "transformers", "trl",
+    "accelerate", "aiohttp", "altair", "babel", "datasets", "matplotlib", "numpy", "pandas", "peft", "polars", "py3langid", "pyarrow",
+    "pydantic", "ray", "sacrebleu", "scipy", "sklearn", "torch", "transformers", "trl",
 }  # fmt: skip
 MODULES = sorted(found.name for found in walk_packages(polylect.__path__, "polylect."))
 PACKAGES = ["polylect", *sorted(found.name for found in walk_packages(polylect.__path__, "polylect.") if found.ispkg)]
 # These hold functions that register themselves, and are imported for nothing else.
 REGISTERED = "polylect.prompts.kinds."
 # Settings are pydantic models, and pydantic models need pydantic: whoever imports these modules asks for settings.
-SETTINGS = {"polylect.merge.step_settings", "polylect.recipe", "polylect.train.settings"}
+SETTINGS = {"polylect.merge.step_settings", "polylect.models.pool_settings", "polylect.recipe", "polylect.train.settings"}
 
 
 def python(code: str) -> str:
@@ -117,7 +117,7 @@ def test_every_module_is_light_to_import() -> None:
     assert {name: libraries for name, libraries in loaded.items() if set(libraries) - {"numpy", "pydantic"}} == {}
     numeric = {name for name, libraries in loaded.items() if "numpy" in libraries}
     assert {name for name in numeric if not name.startswith(("polylect.merge.", "polylect.run.merge_search"))} <= {
-        "polylect.evaluate.resampling",
+        "polylect.resampling",
         "polylect.evaluate.statistics",
         "polylect.models.gguf_convert",
         "polylect.models.gguf_file",

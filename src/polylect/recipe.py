@@ -97,8 +97,8 @@ class Prompts(Strict):
 class Teacher(Strict):
     """One member of the pool.
 
-    `cluster` is trained here from the base on the seed split of one cluster; `local` is any model on this machine;
-    `vllm` and `served` run elsewhere (planned by `--dry-run`; running them needs the arbitrage engine).
+    `cluster` is trained here from the base on the seed split of one cluster; `local` is any model on this machine, `vllm` one
+    in vLLM's engine (`pip install 'polylect[vllm]'`), `served` one behind an OpenAI-compatible endpoint.
     """
 
     kind: Literal["cluster", "local", "vllm", "served"] = Field(description="How the teacher is made or called.")
@@ -109,6 +109,8 @@ class Teacher(Strict):
     shots: int = Field(0, ge=0, description="Few-shot examples from the seed split before each question.")
     languages: tuple[str, ...] | None = Field(None, description="Languages it answers; empty: all.")
     url: str | None = Field(None, description="Of kind `served`: the endpoint, OpenAI-compatible.")
+    key_env: str | None = Field(None, description="Of kind `served`: environment variable with the key; empty: OPENAI_API_KEY.")
+    may_train: bool | None = Field(None, description="Whether its outputs may train models; empty: nobody said.")
 
     @field_validator("languages")
     @classmethod
@@ -123,19 +125,28 @@ class Teacher(Strict):
             raise ValueError(f"a teacher of kind `{self.kind}` needs `model` and no `cluster`")
         if (self.kind == "served") != (self.url is not None):
             raise ValueError("`url` is needed for a teacher of kind `served`, and only there")
+        if self.key_env is not None and self.kind != "served":
+            raise ValueError("`key_env` belongs to teachers of kind `served`")
+        if self.may_train is False:
+            raise ValueError("`may_train: false`: a recipe trains on what its teachers answer. Leave this teacher out")
         return self
 
 
 class Arbiter(Strict):
-    """Who scores answers: exact match and chrF against references, or a reward model."""
+    """Who scores answers: exact match and chrF against references, a reward model, or what a file describes."""
 
-    kind: Literal["verifiable", "reward_model"] = Field("verifiable", description="What gives the scores.")
+    kind: Literal["verifiable", "reward_model", "file"] = Field("verifiable", description="What gives the scores.")
     model: str | None = Field(None, description="Of kind `reward_model`: the model.")
+    file: str | None = Field(
+        None, description="Of kind `file`: an ARBITER.yaml as `polylect arbitrage` reads it (judge, composite)."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Arbiter:
         if (self.kind == "reward_model") != (self.model is not None):
             raise ValueError("`model` is needed with `kind: reward_model`, and only there")
+        if (self.kind == "file") != (self.file is not None):
+            raise ValueError("`file` is needed with `kind: file`, and only there")
         return self
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from polylect.models import Generated, LocalModel, Request, Sampling, Store, answer, fingerprint
+from polylect.models.interface import RequestError
 from polylect.records import Completion, Prompt
 
 SAMPLING = Sampling(max_tokens=4, temperature=1.0, samples=2, seed=3)
@@ -32,13 +33,13 @@ def prompt(number: int, language: str = "en") -> Prompt:
 PROMPTS = [prompt(number) for number in range(7)]
 
 
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
+class KilledError(Exception):
+    """Stands for a kill: nothing in the engine expects it."""
 
 
 @dataclass
 class Echo:
-    """A model that answers with its call's number, in batches of three prompts, and is killed before batch `dies`."""
+    """A model that repeats what it is asked, in batches of three prompts, and is killed before batch `dies`."""
 
     dies: int | None = None
     asked: list[list[str]] = field(default_factory=list)
@@ -49,10 +50,10 @@ class Echo:
         ordered = list(reversed(requests))
         return [ordered[start : start + 3] for start in range(0, len(ordered), 3)]
 
-    def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+    async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
         """Answer with the text, so that an answer that lands at another prompt is seen."""
         if len(self.asked) == self.dies:
-            raise Killed
+            raise KilledError
         self.asked.append([request.key for request in batch])
         return [
             Generated(r.key, sample, f"{r.shots} {r.text} {sample}", "stop", 5, 2)
@@ -73,9 +74,9 @@ def test_completions_come_in_the_order_of_the_prompts(tmp_path: Path) -> None:
     rows = ask(Echo(), tmp_path)
     assert [(row.prompt_id, row.sample) for row in rows] == [(p.id, sample) for p in PROMPTS for sample in range(2)]
     assert [row.text for row in rows] == [f"() {p.text} {sample}" for p in PROMPTS for sample in range(2)]
-    assert {(row.model, row.language, row.prompt_tokens, row.completion_tokens, row.error) for row in rows} == {
-        ("echo", "en", 5, 2, None)
-    }
+    assert {
+        (row.model, row.language, row.prompt_tokens, row.completion_tokens, row.status, row.reason, row.revision) for row in rows
+    } == {("echo", "en", 5, 2, "ok", None, "weights")}
     assert [row.item for row in rows[::2]] == [p.item for p in PROMPTS]
 
 
@@ -95,7 +96,7 @@ def test_killed_run_goes_on_with_the_same_batches(tmp_path: Path) -> None:
     """After a kill before the third batch only that batch is asked, as the very batch an unbroken run would ask."""
     unbroken = Echo()
     expected = ask(unbroken, tmp_path / "unbroken")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         ask(Echo(dies=2), tmp_path)
     resumed = Echo()
     assert ask(resumed, tmp_path) == expected
@@ -104,12 +105,47 @@ def test_killed_run_goes_on_with_the_same_batches(tmp_path: Path) -> None:
 
 
 def test_progress_counts_answers(tmp_path: Path) -> None:
-    """Progress says how many answers are there and how many of them are new."""
-    with pytest.raises(Killed):
+    """Progress says at the end how many answers are there and how many of them are new."""
+    with pytest.raises(KilledError):
         ask(Echo(dies=1), tmp_path)
     seen: list[tuple[int, int, str]] = []
     ask(Echo(), tmp_path, progress=lambda *message: seen.append(message))
-    assert seen == [(6, 14, "0 new"), (12, 14, "6 new"), (14, 14, "8 new")]
+    assert seen[-1] == (14, 14, "8 new")
+
+
+def test_plain_function_may_answer(tmp_path: Path) -> None:
+    """A model whose `answer` is no coroutine is asked all the same."""
+
+    class Plain(Echo):
+        def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:  # type: ignore[override]
+            return [Generated(r.key, sample, "plain", "stop", 5, 2) for r in batch for sample in range(sampling.samples)]
+
+    assert {row.text for row in ask(Plain(), tmp_path)} == {"plain"}
+
+
+def test_failed_request_is_a_completion_with_its_reason(tmp_path: Path) -> None:
+    """A batch that fails for good gives rows with status "failed"; the others are answered."""
+
+    class Failing(Echo):
+        async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+            if len(batch) == 1:
+                raise RequestError("does not fit", retry=False)
+            return await super().answer(batch, sampling)
+
+    rows = ask(Failing(), tmp_path)
+    assert [(row.status, row.reason, row.text) for row in rows[:2]] == [("failed", "does not fit", "")] * 2
+    assert {row.status for row in rows[2:]} == {"ok"}
+
+
+def test_turns_before_a_prompt_are_asked_with_it(tmp_path: Path) -> None:
+    """The messages of a prompt reach the model as the conversation's history."""
+
+    class History(Echo):
+        async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+            return [Generated(r.key, s, repr(r.history), "stop", 5, 2) for r in batch for s in range(sampling.samples)]
+
+    turns = replace(PROMPTS[0], messages='[["user", "Hi"], ["assistant", "Hello"]]')
+    assert ask(History(), tmp_path, [turns])[0].text == "(('user', 'Hi'), ('assistant', 'Hello'))"
 
 
 def test_shots_are_those_of_the_prompt_s_language(tmp_path: Path) -> None:

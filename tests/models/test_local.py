@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from polylect.errors import ModelError
-from polylect.models import Generated, LocalModel, Request, Sampling, local
+from polylect.models import Generated, LocalModel, Request, Sampling, choosing, decoding, local
+from polylect.models.prompting import few_shot_text, prompt_ids
 
 GREEDY = Sampling(max_tokens=12)
 SAMPLED = Sampling(max_tokens=8, temperature=1.0, top_p=0.9, samples=3, seed=5)
@@ -49,12 +51,12 @@ def ask(model: LocalModel, requests: Sequence[Request], sampling: Sampling = GRE
 
 def reference(model: LocalModel, request: Request, sampling: Sampling = GREEDY) -> list[int]:
     """Return the tokens that transformers' own `generate` gives to one prompt alone, without the end token."""
-    ids = torch.tensor([model._prompt_ids(request)])
+    ids = torch.tensor([prompt_ids(model.tokenizer, request)])
     out = model.model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=sampling.max_tokens
     )
     tokens: list[int] = out[0, ids.shape[1] :].tolist()
-    return [token for token in tokens if token not in model._end]
+    return [token for token in tokens if token not in model.ends]
 
 
 @pytest.mark.parametrize("requests", [PLAIN, FEW_SHOT], ids=["chat", "few-shot"])
@@ -66,26 +68,28 @@ def test_greedy_answers_are_those_of_transformers(folder: Path, requests: tuple[
         expected = reference(model, request)
         assert answers[request.key, 0].text == model.tokenizer.decode(expected, skip_special_tokens=True).strip()
         assert answers[request.key, 0].completion_tokens == len(expected)
-        assert answers[request.key, 0].prompt_tokens == len(model._prompt_ids(request))
+        assert answers[request.key, 0].prompt_tokens == len(prompt_ids(model.tokenizer, request))
 
 
 def test_sharing_a_prefix_changes_nothing(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few-shot prompts whose examples are computed once get the answers they get when every row computes its own."""
     model = load(llama)
-    assert len(model._encode(FEW_SHOT, 12)[0]) > 30, "the examples are not shared, so that nothing would be compared"
+    whole = [prompt_ids(model.tokenizer, request) for request in FEW_SHOT]
+    assert model._shared(whole) > 30, "the examples are not shared, so that nothing would be compared"
     shared = ask(model, FEW_SHOT)
     monkeypatch.setattr(local, "_WORTH_SHARING", 10**6)
-    assert model._encode(FEW_SHOT, 12)[0] == []
+    assert model._shared(whole) == 0
     assert ask(model, FEW_SHOT) == shared
 
 
 def test_prefix_longer_than_a_sliding_window(gemma: Path) -> None:
     """Beyond the window only prompts of equal length share their prefix: padding after it would use up the window."""
     model = load(gemma)
-    assert model._encode(FEW_SHOT, 12)[0] == []
+    assert model._shared([prompt_ids(model.tokenizer, request) for request in FEW_SHOT]) == 0
     alike = tuple(Request(text, text, SHOTS) for text in ("123", "456", "789"))  # a token per digit
-    assert len({len(model._prompt_ids(request)) for request in alike}) == 1
-    assert len(model._encode(alike, 12)[0]) > 30
+    whole = [prompt_ids(model.tokenizer, request) for request in alike]
+    assert len(set(map(len, whole))) == 1
+    assert model._shared(whole) > 30
     answers = ask(model, alike, SAMPLED)
     assert answers == {key: one for request in alike for key, one in ask(model, [request], SAMPLED).items()}
 
@@ -115,14 +119,13 @@ def test_sampling_follows_the_probabilities(llama: Path) -> None:
     """The share of each first token over many samples is its softmax probability at that temperature."""
     model = load(llama, batch_size=2000)
     sampling = Sampling(max_tokens=1, temperature=2.0, samples=2000, seed=1)
-    ids = torch.tensor([model._prompt_ids(PLAIN[0])])
+    ids = torch.tensor([prompt_ids(model.tokenizer, PLAIN[0])])
     with torch.no_grad():
         expected = (model.model(ids).logits[0, -1].float() / 2.0).softmax(-1)
-    noise = [model._noise(PLAIN[0], sample, sampling) for sample in range(2000)]
-    rows = [local._Row(PLAIN[0], sample, [], 0, noise[sample]) for sample in range(2000)]
+    noise = [choosing.noise_of(PLAIN[0], sample, sampling, "cpu") for sample in range(2000)]
     with torch.no_grad():
         logits = model.model(ids).logits[0, -1].float().repeat(2000, 1)
-    drawn = local._choose(logits, rows, sampling).bincount(minlength=len(expected)) / 2000
+    drawn = choosing.choose(logits, noise, sampling).bincount(minlength=len(expected)) / 2000
     # Four standard errors of a share.
     assert ((drawn - expected).abs() <= 4 * (expected * (1 - expected) / 2000).sqrt() + 1e-9).all()
 
@@ -130,9 +133,9 @@ def test_sampling_follows_the_probabilities(llama: Path) -> None:
 def test_nucleus_keeps_the_best_tokens() -> None:
     """The smallest set whose probability reaches top_p stays: of .5 .3 .15 .05 two for .6, one for a tiny top_p."""
     logits = torch.tensor([[0.3, 0.05, 0.5, 0.15]]).log()
-    assert (local._nucleus(logits, 0.6)[0] > float("-inf")).tolist() == [True, False, True, False]
-    assert (local._nucleus(logits, 1e-6)[0] > float("-inf")).tolist() == [False, False, True, False]
-    assert torch.equal(local._nucleus(logits, 1.0), logits)
+    assert (choosing.nucleus(logits, 0.6)[0] > float("-inf")).tolist() == [True, False, True, False]
+    assert (choosing.nucleus(logits, 1e-6)[0] > float("-inf")).tolist() == [False, False, True, False]
+    assert torch.equal(choosing.nucleus(logits, 1.0), logits)
 
 
 def test_stop_text_is_cut_off(folder: Path) -> None:
@@ -150,8 +153,8 @@ def test_stop_text_is_cut_off(folder: Path) -> None:
     ("pieces", "stop", "text", "reason"),
     [
         (["\n", "June", "\n", "May"], "\n", "June", "stop"),
-        (["\n", " ", "\n"], "\n", "\n \n", ""),
-        (["June", " ?"], "\n", "June ?", ""),
+        (["\n", " ", "\n"], "\n", "", ""),
+        (["June", " ?"], "\n", "", ""),
         (["June", "\n"], "\n", "June", "stop"),
         (["?", "June"], "?", "", "stop"),
     ],
@@ -159,10 +162,10 @@ def test_stop_text_is_cut_off(folder: Path) -> None:
 def test_stop_text_before_the_answer_is_passed_over(llama: Path, pieces: list[str], stop: str, text: str, reason: str) -> None:
     """Line breaks before the first character of an answer do not end it; the next one does."""
     model = load(llama)
-    row = local._Row(PLAIN[0], 0, [], 0, None)
+    row = decoding.Row(PLAIN[0], 0, None)
     for token in model.tokenizer("".join(pieces), add_special_tokens=False)["input_ids"]:
         if not row.finish_reason:
-            model._append(row, token, Sampling(stop=(stop,)))
+            model._decoder().append(row, token, Sampling(stop=(stop,)))
     assert (row.text, row.finish_reason) == (text, reason)
 
 
@@ -200,20 +203,20 @@ def test_answer_that_does_not_end_is_marked(folder: Path) -> None:
 
 
 def test_every_request_is_answered_once(llama: Path) -> None:
-    """Batches hold requests of one set of shots, at most batch_size rows, and every request exactly once."""
+    """Batches hold requests of one set of shots, at most twice the rows that run together, and every request exactly once."""
     model = load(llama, batch_size=4)
     batches = model.batches(BOTH, Sampling(samples=2))
     assert sorted(request.key for batch in batches for request in batch) == sorted(request.key for request in BOTH)
-    assert max(map(len, batches)) == 2
+    assert max(map(len, batches)) == 2 * 4 // 2
     assert all(len({request.shots for request in batch}) == 1 for batch in batches)
-    assert model.answer([], GREEDY) == []
+    assert asyncio.run(model.answer([], GREEDY)) == []
 
 
 def test_system_message_reaches_the_prompt(llama: Path) -> None:
     """A system message comes before the question, in chat and in few-shot prompts."""
     model = load(llama)
     for request in (PLAIN[0], FEW_SHOT[0]):
-        text = model.tokenizer.decode(model._prompt_ids(replace(request, system="Answer in one word.")))
+        text = model.tokenizer.decode(prompt_ids(model.tokenizer, replace(request, system="Answer in one word.")))
         assert text.startswith("<bos>Answer in one word.\n")
         assert text.endswith(f"{request.text}\n")
         assert text.count("<bos>") == 1

@@ -11,7 +11,7 @@ import click
 from polylect import __version__
 from polylect.errors import PolylectError
 
-__all__ = ["LazyGroup", "main"]
+__all__ = ["LazyGroup", "main", "prompts_group", "train_group"]
 
 _COMMANDS = {
     "run": ("run", "Run a recipe: from a base model to a better multilingual one, with the evidence."),
@@ -21,9 +21,20 @@ _COMMANDS = {
     "merge": ("merge", "Merge models: linear, SLERP, TIES, DARE and more; adapters and vocabularies too."),
     "merge search": ("merge_search", "Find the weights of a merge on per-language validation items."),
     "merge extract": ("extract", "Write the difference of two models as a LoRA adapter."),
-    "train": ("train", "Single training steps; today: trim a vocabulary."),
+    "arbitrage": ("arbitrage", "Ask a pool of teachers and keep the best answer to each prompt."),
+    "generate": ("generate", "Let one model answer a table of prompts."),
+    "prompts": ("prompts", "Make prompts: translate a set, ground in passages, grow from seeds."),
+    "train": ("train", "Single training steps: trim a vocabulary, train a reward model."),
 }
-_TRAIN = {"trim": ("trim", "Cut a model's vocabulary down to the tokens that some texts need.")}
+_TRAIN = {
+    "trim": ("trim", "Cut a model's vocabulary down to the tokens that some texts need."),
+    "reward": ("train_reward", "Train a reward model on preference pairs."),
+}
+_PROMPTS = {
+    "translate": ("prompts_translate", "Translate a prompt set into other languages, code and numbers kept."),
+    "ground": ("prompts_ground", "Questions and answers from passages, in the passage's language."),
+    "instruct": ("prompts_instruct", "New instructions in each language from a few seeds."),
+}
 
 
 class LazyGroup(click.Group):
@@ -81,6 +92,11 @@ def _group() -> LazyGroup:
 def train_group() -> LazyGroup:
     """Return the group `polylect train`."""
     return LazyGroup(lazy=_TRAIN, name="train", help="Single training steps.")
+
+
+def prompts_group() -> LazyGroup:
+    """Return the group `polylect prompts`."""
+    return LazyGroup(lazy=_PROMPTS, name="prompts", help="Make prompts in many languages.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

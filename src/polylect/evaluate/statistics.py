@@ -13,8 +13,8 @@ from functools import cached_property
 
 from polylect.errors import EvaluationError, nearest
 from polylect.evaluate.items import METRICS, base_metric
-from polylect.evaluate.resampling import RESAMPLES, Estimate, Floats, ItemTable, means, percentiles, replicates, tabulate, wilson
 from polylect.records import MULTIPLE, Comparison, Difference, Result, Summary, Verdict
+from polylect.resampling import RESAMPLES, Estimate, Floats, ItemTable, means, percentiles, replicates, tabulate, wilson
 
 __all__ = ["comparisons", "differences", "summaries"]
 

@@ -1,4 +1,4 @@
-"""How to call a model: local checkpoints, bundled models, and the store that forgets no answer."""
+"""How to call a model: local checkpoints, endpoints, pools of both, fakes for tests, and the store that forgets no answer."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +9,21 @@ if TYPE_CHECKING:
     from polylect.models.checkpoint import describe
     from polylect.models.hub import resolve
     from polylect.models.links import link_checkpoint
+    from polylect.models.fakes import FakeModel
     from polylect.models.local import LocalModel
+    from polylect.models.pool import Pool, load_pool
+    from polylect.models.served import ServedModel
+    from polylect.models.spec import open_model
     from polylect.models.store import Store, answer_key
 
 __all__ = [
+    "FakeModel",
     "Generated",
     "LocalModel",
+    "Pool",
     "Request",
     "Sampling",
+    "ServedModel",
     "Shots",
     "Store",
     "answer",
@@ -24,11 +31,16 @@ __all__ = [
     "describe",
     "fingerprint",
     "link_checkpoint",
+    "load_pool",
+    "open_model",
     "resolve",
 ]
 
 _LAZY = {
+    "FakeModel": "fakes",
     "LocalModel": "local",
+    "Pool": "pool",
+    "ServedModel": "served",
     "Shots": "answers",
     "Store": "store",
     "answer": "answers",
@@ -36,6 +48,8 @@ _LAZY = {
     "describe": "checkpoint",
     "fingerprint": "answers",
     "link_checkpoint": "links",
+    "load_pool": "pool",
+    "open_model": "spec",
     "resolve": "hub",
 }
 

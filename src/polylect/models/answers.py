@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
+from polylect.models.engine import Counts, Job, run
+from polylect.models.interface import Price
 from polylect.models.links import checkpoint_files
 from polylect.models.requests import Generated, Request, Sampling
-from polylect.models.store import Store, answer_key
+from polylect.models.store import Keys, Store
 from polylect.records import Completion, Prompt
 
 __all__ = ["Shots", "answer", "fingerprint"]
@@ -42,53 +46,84 @@ def answer(
     shots: Shots | None = None,
     progress: Progress | None = None,
 ) -> list[Completion]:
-    """Answer `prompts` with `model`, batch by batch, and return `sampling.samples` completions per prompt in prompt order.
+    """Answer `prompts` with `model` and return `sampling.samples` completions per prompt in prompt order.
 
     Batches are fixed by the prompts alone and stored whole, so that a run that was killed continues with the very
-    batches an unbroken run would have asked.
+    batches an unbroken run would have asked. A request that failed for good is a completion with status "failed".
 
     Args:
         prompts: what to ask.
-        model: has `batches(requests, sampling)` and `answer(batch, sampling)`, as `LocalModel` has.
+        model: has `batches(requests, sampling)` and `answer(batch, sampling)` of `polylect.models.interface.Model`, the latter
+            as a plain or an async function; what else a model has may be missing.
         name: the model's name in the completions.
         key: fingerprint of the model, part of the store's keys.
         sampling: how to sample.
         store: where answers are kept.
         shots: few-shot examples per language; None asks without.
         progress: called with (answers done, answers in all, note).
+
+    Raises:
+        EndpointError: an endpoint refused the key or the model, or nothing works there any more.
+        PolylectError: whatever the model or the store raise.
     """
     requests = [_request(prompt, shots) for prompt in prompts]
-    found: dict[tuple[str, int], Generated] = {}
-    batches = model.batches(requests, sampling)
-    total, fresh = len(prompts) * sampling.samples, 0
-    for batch in batches:
-        keys = {(r.key, s): answer_key(key, r, sampling, s) for r in batch for s in range(sampling.samples)}
-        stored = store.get(list(keys.values()))
-        answers = list(stored.values())
-        if len(stored) < len(keys):
-            answers = model.answer(batch, sampling)
-            store.put((keys[a.key, a.sample], a) for a in answers)
-            fresh += len(answers)
-        found.update({(a.key, a.sample): a for a in answers})
+    total = len(prompts) * sampling.samples
+
+    def show(counts: Counts) -> None:
         if progress is not None:
-            progress(len(found), total, f"{fresh} new")
-    return [_completion(prompt, found[prompt.id, sample], name) for prompt in prompts for sample in range(sampling.samples)]
+            progress(counts.done, total, f"{counts.stored} new")
+
+    job = Job(_Named(model, name, key), requests, sampling, window=max(1, len(requests)))
+    run([job], store, progress=show)
+    keys = [key for request in requests for key in Keys(job.model.fingerprint, sampling).of(request)]
+    found = store.get(keys, sampling.max_tokens)
+    asked = [(prompt, sample) for prompt in prompts for sample in range(sampling.samples)]
+    return [_completion(prompt, sample, found[k], name, key) for (prompt, sample), k in zip(asked, keys, strict=True)]
+
+
+class _Named:
+    """A model under another name and fingerprint, with what it may lack of a `Model`."""
+
+    def __init__(self, model: Any, name: str, fingerprint: str) -> None:
+        self._model, self.name, self.fingerprint = model, name, fingerprint
+        self.in_flight: int | None = getattr(model, "in_flight", 1)
+        self.price: Price = getattr(model, "price", Price())
+        self.licence: str | None = getattr(model, "licence", None)
+        self.may_train: bool | None = getattr(model, "may_train", None)
+
+    def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
+        batches: list[list[Request]] = self._model.batches(requests, sampling)
+        return batches
+
+    async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+        answers = self._model.answer(batch, sampling)
+        return list(await answers if isawaitable(answers) else answers)
+
+    def count(self, text: str) -> int:
+        return int(self._model.count(text))
+
+    async def close(self) -> None:
+        await self._model.close()
 
 
 def _request(prompt: Prompt, shots: Shots | None) -> Request:
     examples = tuple((question, reply) for question, reply in shots[prompt.language]) if shots else ()
-    return Request(prompt.id, prompt.text, examples)
+    history = tuple((role, content) for role, content in json.loads(prompt.messages)) if prompt.messages else ()
+    return Request(prompt.id, prompt.text, examples, history=history)
 
 
-def _completion(prompt: Prompt, answer: Generated, name: str) -> Completion:
+def _completion(prompt: Prompt, sample: int, answer: Generated, name: str, revision: str) -> Completion:
     return Completion(
         prompt_id=prompt.id,
         item=prompt.item,
         language=prompt.language,
         model=name,
-        sample=answer.sample,
+        sample=sample,
         text=answer.text,
         finish_reason=answer.finish_reason,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
+        status="ok" if answer.reason is None else "failed",
+        reason=answer.reason,
+        revision=revision,
     )

@@ -46,7 +46,7 @@ class Model(Protocol):
     Attributes:
         name: what the tables call it.
         fingerprint: what decides its answers besides the request: a hash of weights, or endpoint, model and revision. Part
-            of the store's key.
+            of the store's key. Read-only, so that it may be computed when it is first asked for.
         in_flight: how many calls of `answer` may run at a time: 1 for a model in this process, None where the engine is to
             find out by additive increase and multiplicative decrease.
         price: of its tokens.
@@ -55,11 +55,14 @@ class Model(Protocol):
     """
 
     name: str
-    fingerprint: str
     in_flight: int | None
     price: Price
     licence: str | None
     may_train: bool | None
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides its answers besides the request."""
 
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
         """Split a window of requests into what one call of `answer` takes: one request each for an endpoint."""

@@ -1,21 +1,22 @@
-"""Generation with a local checkpoint through transformers: length-sorted batches, shared prefixes, finished rows leave.
-
-The decoding loop is ours because three things that `generate` does not do decide the speed on small machines:
-few-shot examples that many prompts share are computed once per group, rows that are finished leave the batch, and
-each row's sampling noise depends on the row alone, never on its neighbours.
-"""
+"""Generation with a local checkpoint through transformers, in batches of prompts of like length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import ModelError
-from polylect.models.checkpoint import check
+from polylect.models import checkpoint
+from polylect.models.choosing import noise_of
+from polylect.models.decoding import Decoder, Interrupted, Prompt, Row
+from polylect.models.interface import Price
+from polylect.models.prompting import common_prefix, end_tokens, prompt_ids
 from polylect.models.requests import Generated, Request, Sampling
-from polylect.records import content_hash
 
 if TYPE_CHECKING:
     import torch
@@ -24,240 +25,189 @@ __all__ = ["LocalModel", "best_dtype"]
 
 _WORTH_SHARING = 8
 """Tokens that all prompts of a batch must begin with before a pass of their own pays for them."""
+_FEW = 4
+"""Requests with fewer companions of the same shots and system message are batched with others like them."""
+_ROUNDS = 2
+"""A batch has this many times the rows that are decoded together: finished rows are followed by waiting ones. More would
+lose more when a run is killed, as a batch is stored when it is whole."""
 
 
 def best_dtype(device: str = "cpu") -> torch.dtype:
-    """Return bfloat16 where the device multiplies it natively (GPU, AMX, AVX512-BF16), else float32.
+    """Return bfloat16 where the device multiplies it natively (recent GPU, AMX, AVX512-BF16), else float32.
 
     Emulated bfloat16 is several times slower than float32 on a CPU.
     """
     import torch
 
-    if device != "cpu":
-        return torch.bfloat16
-    native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    if device == "cpu":
+        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    elif device.startswith("cuda") and torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = True
     return torch.bfloat16 if native else torch.float32
 
 
-@dataclass
-class _Row:
-    """A prompt that is being answered: `ids` grows by one token a step."""
-
-    request: Request
-    sample: int
-    prompt: list[int]
-    prompt_tokens: int
-    noise: Any
-    ids: list[int] = field(default_factory=list)
-    text: str = ""
-    finish_reason: str = ""
-
-
 class LocalModel:
-    """A causal language model in a local folder.
+    """A causal language model in a local folder: a `polylect.models.interface.Model` that computes in this process.
 
     Args:
         path: checkpoint folder (config.json, safetensors, tokenizer).
+        name: what the tables call it; None takes the folder's name.
         dtype: of the weights; None takes `best_dtype`.
         device: "cpu" or "cuda"; None takes a GPU when there is one.
-        batch_size: rows decoded together.
+        batch_size: most rows decoded together.
+        batch_tokens: most tokens of the rows decoded together, each counted as the longest prompt and answer: what bounds the
+            memory for keys and values. One row is always taken.
+        price: of its tokens; None: unknown.
+        licence: of its outputs; None takes the one that the folder's manifest or model card names.
+        may_train: whether its outputs may train other models.
 
     Raises:
         ModelError: the folder holds no loadable model (see `polylect.models.checkpoint.check`).
     """
 
-    def __init__(self, path: Path, *, dtype: Any = None, device: str | None = None, batch_size: int = 64) -> None:
+    in_flight: int | None = 1
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        device: str | None = None,
+        batch_size: int = 64,
+        batch_tokens: int = 32_768,
+        price: Price | None = None,
+        licence: str | None = None,
+        may_train: bool | None = None,
+    ) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        self.path, self.name = path, name or path.name
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.batch_size = batch_size
-        check(path)
+        self.batch_size, self.batch_tokens = batch_size, batch_tokens
+        self.price, self.may_train = price or Price(), may_train
+        checkpoint.check(path)
+        self.licence = licence or checkpoint.origin(path)["licence"]
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(path)
             self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype or best_dtype(self.device)).to(self.device)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path}: cannot be loaded as a causal language model ({error}).") from error
         self.model.eval()
-        self._end = _end_tokens(self.tokenizer, self.model)
+        self._thread: ThreadPoolExecutor | None = None
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Generated]]:
-        """Answer `requests`; yield the answers batch by batch, `sampling.samples` per request.
+    @cached_property
+    def fingerprint(self) -> str:
+        """The hash of the checkpoint's weights, configuration and tokenizer."""
+        from polylect.models.answers import fingerprint
 
-        Batches hold requests with the same shots and similar length, so their order is not that of `requests`.
-        The same requests in the same order give the same batches: what is stored per batch can be resumed exactly.
-        """
-        for batch in self.batches(requests, sampling):
-            yield self.answer(batch, sampling)
+        return fingerprint(self.path)
 
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
-        """Split `requests` into batches: same shots together, long prompts first."""
+        """Split `requests` into batches: same shots and system message together, long prompts first.
+
+        The same requests in the same order give the same batches.
+        """
         groups: dict[tuple[Any, ...], list[Request]] = {}
         for request in requests:
             groups.setdefault((request.shots, request.system), []).append(request)
-        size = max(1, self.batch_size // sampling.samples)
-        batches = []
-        for group in groups.values():
-            group.sort(key=lambda request: (-len(self.tokenizer.tokenize(request.text)), request.key))
-            batches += [group[start : start + size] for start in range(0, len(group), size)]
-        return batches
+        rare = [request for group in groups.values() if len(group) < _FEW for request in group]
+        count = cache(self.count)
+        return [
+            batch
+            for group in (*(group for group in groups.values() if len(group) >= _FEW), rare)
+            for batch in self._cut({request: sum(count(text) for _, text in request.messages) for request in group}, sampling)
+        ]
 
-    def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
-        """Answer requests that share their shots, in one batch."""
-        import torch
+    def _cut(self, sizes: Mapping[Request, int], sampling: Sampling) -> Iterator[list[Request]]:
+        """Yield batches of requests with their prompts' tokens, long ones first."""
+        ordered = sorted(sizes, key=lambda request: (-sizes[request], request.key))
+        start = 0
+        while start < len(ordered):
+            width = self._width(sizes[ordered[start]] + sampling.max_tokens)
+            end = start + max(1, width * _ROUNDS // sampling.samples)
+            yield ordered[start:end]
+            start = end
 
+    def _width(self, tokens: int) -> int:
+        """Return how many rows of `tokens` are decoded together."""
+        return max(1, min(self.batch_size, self.batch_tokens // tokens))
+
+    async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+        """Answer a batch in a thread, `sampling.samples` answers per request, in order; when cancelled, stop at the next token.
+
+        Raises:
+            ModelError: a prompt cannot be framed (see `polylect.models.prompting.prompt_ids`).
+        """
+        if self._thread is None:
+            # One thread for all batches: each thread that computes keeps a set of helper threads of its own.
+            self._thread = ThreadPoolExecutor(1, "polylect-local")
+        cancelled = threading.Event()
+        work = self._thread.submit(self.generate_batch, batch, sampling, cancelled)
+        try:
+            return await asyncio.wrap_future(work)
+        finally:
+            cancelled.set()
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Generated]]:
+        """Answer `requests` where no event loop runs; yield the answers batch by batch, `sampling.samples` per request."""
+        for batch in self.batches(requests, sampling):
+            yield self.generate_batch(batch, sampling)
+
+    def generate_batch(
+        self, batch: Sequence[Request], sampling: Sampling, cancelled: threading.Event | None = None
+    ) -> list[Generated]:
+        """Answer one batch in this thread; give up when `cancelled` is set."""
         if not batch:
             return []
-        prefix, prompts = self._encode(batch, sampling.max_tokens)
-        rows = [
-            _Row(request, sample, ids, len(prefix) + len(ids), self._noise(request, sample, sampling))
-            for request, ids in zip(batch, prompts, strict=True)
-            for sample in range(sampling.samples)
-        ]
-        with torch.inference_mode():
-            self._decode(prefix, rows, sampling)
+        whole = [prompt_ids(self.tokenizer, request) for request in batch]
+        shared = self._shared(whole)
+        prompts = [Prompt(ids[shared:], self._rows(request, sampling)) for request, ids in zip(batch, whole, strict=True)]
+        width = self._width(max(map(len, whole)) + sampling.max_tokens)
+        try:
+            self._decoder(cancelled).run(whole[0][:shared], prompts, sampling, width)
+        except Interrupted:
+            return []
         return [
-            Generated(row.request.key, row.sample, row.text, row.finish_reason, row.prompt_tokens, len(row.ids)) for row in rows
+            Generated(row.request.key, row.sample, row.text, row.finish_reason, len(ids), len(row.ids))
+            for ids, prompt in zip(whole, prompts, strict=True)
+            for row in prompt.rows
         ]
 
-    def _encode(self, batch: Sequence[Request], max_tokens: int) -> tuple[list[int], list[list[int]]]:
-        """Return the token ids that all prompts of the batch begin with (shots, a chat template's head) and the rest of each.
+    def _rows(self, request: Request, sampling: Sampling) -> list[Row]:
+        return [Row(request, n, noise_of(request, n, sampling, self.device)) for n in range(sampling.samples)]
 
-        Padding then lies between the prefix and a shorter prompt, where a sliding window would count it: prompts of
-        unequal length that may outgrow the window share nothing.
+    def _decoder(self, cancelled: threading.Event | None = None) -> Decoder:
+        stopped = cancelled.is_set if cancelled is not None else lambda: False
+        return Decoder(self.model, self.tokenizer, self.ends, stopped)
+
+    @cached_property
+    def ends(self) -> set[int]:
+        """The ids that end an answer."""
+        return end_tokens(self.tokenizer, self.model.generation_config)
+
+    def _shared(self, prompts: Sequence[list[int]]) -> int:
+        """Return how many ids all prompts begin with (shots, a chat template's head) and are read once; 0 for none.
+
+        While prompts are read, padding lies between the shared ids and a shorter prompt, where a sliding window would count
+        it: prompts of unequal length that outgrow the window share nothing.
         """
-        prompts = [self._prompt_ids(request) for request in batch]
         shortest, longest = (pick(len(ids) for ids in prompts) for pick in (min, max))
-        shared = min(_common_prefix(prompts), shortest - 1)
+        shared = min(common_prefix(prompts), shortest - 1)
         window = getattr(self.model.config.get_text_config(), "sliding_window", None)
-        if shared < _WORTH_SHARING or (window is not None and shortest < longest and longest + max_tokens > window):
-            return [], prompts
-        return prompts[0][:shared], [ids[shared:] for ids in prompts]
+        if len(prompts) == 1 or shared < _WORTH_SHARING or (window is not None and shortest < longest and longest > window):
+            return 0
+        return shared
 
-    def _prompt_ids(self, request: Request) -> list[int]:
-        if request.shots:
-            return list(self.tokenizer(few_shot_text(request))["input_ids"])
-        messages = [{"role": "system", "content": request.system}] if request.system else []
-        messages.append({"role": "user", "content": request.text})
-        if self.tokenizer.chat_template is None:
-            raise ModelError(
-                f"{self.tokenizer.name_or_path}: the tokenizer has no chat template, so a prompt cannot be framed. "
-                "Give one in the recipe (model.chat_template) or ask with few-shot examples."
-            )
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text, without special ones."""
+        return len(self.tokenizer.tokenize(text))
 
-    def _noise(self, request: Request, sample: int, sampling: Sampling) -> Any:
-        import torch
-
-        if sampling.temperature <= 0:
-            return None
-        seed = int(content_hash(sampling.seed, request.key, sample)[:15], 16)
-        return torch.Generator(device=self.device).manual_seed(seed)
-
-    def _decode(self, prefix: list[int], rows: list[_Row], sampling: Sampling) -> None:
-        import torch
-
-        cache, mask = self._prefill(prefix, len(rows))
-        width = max(len(row.prompt) for row in rows)
-        pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[pad] * (width - len(row.prompt)) + row.prompt for row in rows], device=self.device)
-        own = torch.tensor([[0] * (width - len(row.prompt)) + [1] * len(row.prompt) for row in rows], device=self.device)
-        mask = torch.cat([mask, own], dim=1)  # (B, prefix + width)
-        active = list(rows)
-        for _ in range(sampling.max_tokens):
-            positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-            output = self.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            tokens = _choose(output.logits[:, -1].float(), active, sampling)  # (B,)
-            for row, token in zip(active, tokens.tolist(), strict=True):
-                self._append(row, token, sampling)
-            keep = [index for index, row in enumerate(active) if not row.finish_reason]
-            if not keep:
-                return
-            if len(keep) < len(active):
-                index = torch.tensor(keep, device=self.device)
-                cache.batch_select_indices(index)
-                tokens, mask = tokens[index], mask[index]
-                active = [active[i] for i in keep]
-            ids = tokens[:, None]
-            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-        for row in active:
-            row.text, row.finish_reason = row.text.strip(), "length"
-
-    def _prefill(self, prefix: list[int], rows: int) -> tuple[Any, torch.Tensor]:
-        """Compute the shared prefix once and repeat its cache for every row."""
-        import torch
-        from transformers import DynamicCache
-
-        cache = DynamicCache(config=self.model.config)
-        if prefix:
-            ids = torch.tensor([prefix], device=self.device)
-            self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.batch_repeat_interleave(rows)
-        return cache, torch.ones(rows, len(prefix), dtype=torch.long, device=self.device)
-
-    def _append(self, row: _Row, token: int, sampling: Sampling) -> None:
-        """Add one token to a row; set its text and finish reason when it ends."""
-        if token in self._end:
-            row.finish_reason = "stop"
-        else:
-            row.ids.append(token)
-            row.text = self.tokenizer.decode(row.ids, skip_special_tokens=True)
-            # A stop text ends an answer that has begun: line breaks before the first character are passed over.
-            begin = len(row.text) - len(row.text.lstrip())
-            cuts = [cut for stop in sampling.stop if (cut := row.text.find(stop, begin)) >= 0]
-            if cuts:
-                row.text, row.finish_reason = row.text[: min(cuts)], "stop"
-        if row.finish_reason:
-            row.text = row.text.strip()
-
-
-def few_shot_text(request: Request) -> str:
-    """Return the plain text of a few-shot prompt: question and answer on a line each, a blank line between examples.
-
-    Used for base models, which know no chat template; the answer ends at the line break.
-    """
-    blocks = [request.system] if request.system else []
-    blocks += [f"{prompt}\n{answer}" for prompt, answer in request.shots]
-    return "\n\n".join([*blocks, f"{request.text}\n"])
-
-
-def _choose(logits: torch.Tensor, rows: Sequence[_Row], sampling: Sampling) -> torch.Tensor:
-    """Choose the next token of each row from `logits` (B, V): the best, or a sample by the Gumbel-max trick."""
-    import torch
-
-    if sampling.temperature <= 0:
-        return logits.argmax(-1)
-    logits = logits / sampling.temperature
-    if sampling.top_p < 1:
-        logits = _nucleus(logits, sampling.top_p)
-    noise = torch.empty_like(logits)
-    for index, row in enumerate(rows):
-        noise[index].exponential_(generator=row.noise)
-    return (logits - noise.log()).argmax(-1)
-
-
-def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Keep the smallest set of tokens whose probability reaches `top_p`; the best token always stays."""
-    ordered, order = logits.sort(dim=-1, descending=True)
-    before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-    ordered = ordered.masked_fill(before >= top_p, float("-inf"))
-    return logits.scatter(-1, order, ordered)
-
-
-def _end_tokens(tokenizer: Any, model: Any) -> set[int]:
-    configured = model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return {token for token in [*ids, tokenizer.eos_token_id] if token is not None}
-
-
-def _common_prefix(sequences: Sequence[list[int]]) -> int:
-    first, last = min(sequences), max(sequences)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    async def close(self) -> None:
+        """Let the weights go; the model cannot be asked any more."""
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._thread, self.model = None, None

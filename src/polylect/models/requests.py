@@ -40,6 +40,7 @@ class Request:
         shots: (prompt, answer) examples before it; requests that share their shots share the work for them.
         system: a system message, put before everything else.
         history: (role, content) turns of the conversation between the shots and `text`.
+        language: canonical tag of `text` where the caller knows it; for those who translate, no part of the conversation.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Request:
     shots: tuple[tuple[str, str], ...] = ()
     system: str = ""
     history: tuple[tuple[str, str], ...] = ()
+    language: str = ""
 
     @property
     def messages(self) -> tuple[tuple[str, str], ...]:

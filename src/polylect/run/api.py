@@ -176,13 +176,7 @@ def _refuse(planned: Plan, until: str | None) -> None:
     recipe = planned.recipe
     names = [step.name for step in planned.steps]
     wanted = ancestors(select(until, names, "--until"), planned.steps) if until else set(names)
-    missing = [
-        f"pool.{name}: a teacher of kind {t.kind!r}"
-        for name, t in recipe.pool.items()
-        if t.kind in ("vllm", "served") and f"answers/{name}" in wanted
-    ]
-    if recipe.arbiter.kind != "verifiable" and "arbitrage" in wanted:
-        missing.append(f"arbiter: kind {recipe.arbiter.kind!r}")
+    missing = []
     if recipe.evaluation.judge != "verifiable" and any(name.startswith("evaluate/") for name in wanted):
         missing.append(f"evaluation.judge: {recipe.evaluation.judge!r}")
     if recipe.runtime.executor != "local":

@@ -204,5 +204,5 @@ class _Candidate:
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
         return self.candidates.tokenizing(self.weights).batches(requests, sampling)
 
-    def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
-        return self.candidates.model(self.weights).answer(batch, sampling)
+    async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+        return await self.candidates.model(self.weights).answer(batch, sampling)

@@ -1,7 +1,7 @@
 """What held-out items say about the merges that a search found: values, paired differences, regret per language.
 
 All intervals are 95 % percentile intervals over items drawn with replacement, each with all its languages; every merge is
-evaluated on the same draws, so that differences are paired (see `polylect.evaluate.resampling`).
+evaluated on the same draws, so that differences are paired (see `polylect.resampling`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from polylect.errors import EvaluationError, nearest
-from polylect.evaluate.resampling import Estimate, Floats, means, percentiles, replicates, tabulate
 from polylect.merge.search import Objective, Weights
 from polylect.records import MULTIPLE, Difference, Result
+from polylect.resampling import Estimate, Floats, means, percentiles, replicates, tabulate
 
 __all__ = ["METRICS", "Heldout", "beats", "check_metric", "scored", "verdict"]
 

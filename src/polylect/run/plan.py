@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from polylect.errors import RecipeError
 from polylect.recipe import Recipe, Teacher
 from polylect.run.steps import JSON, Step
 
@@ -68,6 +70,17 @@ class _Builder:
         return self.recipe.cluster_languages()
 
     @property
+    def arbiter(self) -> dict[str, JSON]:
+        """The arbiter's settings; of a file its content too, so that a changed file makes the scores stale."""
+        settings: dict[str, JSON] = self.recipe.arbiter.model_dump(mode="json")
+        if self.recipe.arbiter.file is not None:
+            path = Path(self.recipe.arbiter.file)
+            if not path.is_file():
+                raise RecipeError(f"arbiter.file: {path}: no such file. Give an ARBITER.yaml as `polylect arbitrage` reads it.")
+            settings["content"] = path.read_text(encoding="utf-8")
+        return settings
+
+    @property
     def generation(self) -> dict[str, JSON]:
         return self.recipe.generation.model_dump(mode="json")
 
@@ -115,6 +128,8 @@ class _Builder:
             "teacher": name,
             "kind": teacher.kind,
             "model": teacher.model,
+            "url": teacher.url,
+            "key_env": teacher.key_env,
             "shots": teacher.shots,
             "languages": list(teacher.languages or self.recipe.languages),
             "generation": self.generation,
@@ -142,7 +157,7 @@ class _Builder:
         )
 
     def arbitrage(self, answers: Mapping[str, str]) -> str:
-        settings = {"arbiter": self.recipe.arbiter.model_dump(mode="json"), **self.recipe.arbitrage.model_dump(mode="json")}
+        settings = {"arbiter": self.arbiter, **self.recipe.arbitrage.model_dump(mode="json")}
         inputs = {"prompts": "prompts", **{f"answers/{name}": step for name, step in answers.items()}}
         return self.add(
             "arbitrage", "pool:arbitrage", settings, inputs, title="score and route", weight=5, libraries=("sacrebleu",)
@@ -273,7 +288,7 @@ class _Builder:
                 "temperature": online.temperature,
                 "top_p": online.top_p,
                 "generation": self.generation,
-                "arbiter": self.recipe.arbiter.model_dump(mode="json"),
+                "arbiter": self.arbiter,
                 "min_margin": self.recipe.arbitrage.min_margin,
                 "min_chosen": self.recipe.arbitrage.min_chosen,
             }

@@ -3,20 +3,24 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polylect.train.settings import Dpo, Lora, Sft
+    from polylect.train.reward import RewardReport, train_reward
+    from polylect.train.settings import Dpo, Lora, Reward, Sft
     from polylect.train.trainer import TrainReport, dpo, sft
     from polylect.train.vocabulary import TrimReport, trim
 
-__all__ = ["Dpo", "Lora", "Sft", "TrainReport", "TrimReport", "dpo", "sft", "trim"]
+__all__ = ["Dpo", "Lora", "Reward", "RewardReport", "Sft", "TrainReport", "TrimReport", "dpo", "sft", "train_reward", "trim"]
 
 _LAZY = {
     "Dpo": "settings",
     "Lora": "settings",
+    "Reward": "settings",
+    "RewardReport": "reward",
     "Sft": "settings",
     "TrainReport": "trainer",
     "TrimReport": "vocabulary",
     "dpo": "trainer",
     "sft": "trainer",
+    "train_reward": "reward",
     "trim": "vocabulary",
 }
 

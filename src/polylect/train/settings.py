@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Dpo", "Lora", "Sft", "Training"]
+__all__ = ["Dpo", "Lora", "Reward", "Sft", "Training"]
 
 
 class Strict(BaseModel):
@@ -61,3 +61,16 @@ class Dpo(Training):
     reference: Literal["initial", "previous"] = Field(
         "initial", description="Reference of the KL leash: the model before any preference training, or the last iteration's."
     )
+
+
+class Reward(Training):
+    """A reward model from pairs: Bradley-Terry loss, -log sigmoid(r_chosen - r_rejected) (Ouyang et al. 2022, section 3.5)."""
+
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
+    max_length: int = Field(1024, ge=8, description="Longest conversation in tokens; a pair with a longer one is dropped.")
+    heldout: float = Field(0.1, ge=0, lt=1, description="Share of items on which the model is measured, not trained.")
+    center: float = Field(
+        0.01, ge=0, description="Weight of (r_chosen + r_rejected)^2, which keeps rewards near 0 (Eisenstein et al. 2023)."
+    )
+    save_every: int | None = Field(None, ge=1, description="Steps between checkpoints to resume from; empty: none.")
+    chat_template: str | None = Field(None, description="Jinja template for a model without one.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from polylect import arbitrage as routing
 from polylect import tables
@@ -24,39 +25,70 @@ def answers(context: Context) -> None:
 
 def ask(context: Context, prompts: Sequence[Prompt], name: str, **changes: object) -> list[Completion]:
     """Answer `prompts` with the model of the input "model" (or a resolved name) and write completions.parquet."""
-    from polylect.models import Store, answer, fingerprint, resolve
-    from polylect.models.local import LocalModel
+    from polylect.models import Store, answer
 
     settings = context.settings
-    if "model" in context.inputs:
-        path = context.inputs["model"]
-    else:
-        path = resolve(settings["model"])
-        context.note(model=about(settings["model"], path))
+    model = _opened(context)
     shots = few_shots(context.inputs["prompts"], {p.language for p in prompts}, settings.get("shots", 0), context.seed)
-    model = LocalModel(path, batch_size=settings["generation"]["batch_size"])
     with Store(context.store / "answers.sqlite") as store:
         completions = answer(
             prompts,
             model,
             name=name,
-            key=fingerprint(path),
+            key=model.fingerprint,
             sampling=sampling(context, **changes),
             store=store,
             shots=shots,
             progress=progress(context, "answers"),
         )
     tables.write(context.out / "completions.parquet", completions, Completion)
-    context.note(rows=len(completions), tokens=sum(c.prompt_tokens + c.completion_tokens for c in completions))
+    tokens = sum(c.prompt_tokens + c.completion_tokens for c in completions)
+    context.note(
+        rows=len(completions), tokens=tokens, cost=sum(model.price.of(c.prompt_tokens, c.completion_tokens) for c in completions)
+    )
+    failed = Counter(f"failed: {c.reason}" for c in completions if c.status == "failed")
+    if failed:
+        write_drops(context, failed)
     return completions
 
 
-def scored(completions: Sequence[Completion], prompts: Sequence[Prompt]) -> list[Score]:
-    """Score every completion with the verifiable arbiter."""
-    from polylect.verifiable import score
+def _opened(context: Context) -> Any:
+    """Open the model that answers: a checkpoint of another step, or what the recipe names."""
+    from polylect.models import resolve
+    from polylect.models.local import LocalModel
+    from polylect.models.spec import open_model
 
+    settings = context.settings
+    if settings.get("kind") == "served":
+        return open_model(f"served:{settings['url']}#{settings['model']}", key_env=settings["key_env"])
+    if settings.get("kind") == "vllm":
+        return open_model(f"vllm:{settings['model']}")
+    if "model" in context.inputs:
+        path = context.inputs["model"]
+    else:
+        path = resolve(settings["model"])
+        context.note(model=about(settings["model"], path))
+    return LocalModel(path, batch_size=settings["generation"]["batch_size"])
+
+
+def scored(context: Context, completions: Sequence[Completion], prompts: Sequence[Prompt]) -> list[Score]:
+    """Score every completion with the recipe's arbiter."""
+    from polylect.arbitrage.arbiters import TwoPass, load_arbiter
+    from polylect.models import Store
+
+    settings = context.settings["arbiter"]
+    source = settings["file"] or {key: settings[key] for key in ("kind", "model") if settings[key] is not None}
     by_id = {prompt.id: prompt for prompt in prompts}
-    return [score(completion, by_id[completion.prompt_id]) for completion in completions]
+    with Store(context.store / "answers.sqlite") as store:
+        arbiter = load_arbiter(source, store=store)
+        if hasattr(arbiter, "prepare"):
+            arbiter.prepare(sorted({prompt.language for prompt in prompts}))
+        if isinstance(arbiter, TwoPass):
+            arbiter.observe(by_id, completions)
+        scores = arbiter.score(by_id, completions)
+    if hasattr(arbiter, "notes"):
+        context.note(arbiter=arbiter.notes())
+    return scores
 
 
 def arbitrage(context: Context) -> None:
@@ -65,7 +97,7 @@ def arbitrage(context: Context) -> None:
     prompts = load_prompts(context.inputs["prompts"], {"prompt"})
     answered = [folder for role, folder in sorted(context.inputs.items()) if role.startswith("answers/")]
     completions = [row for folder in answered for row in tables.read(folder / "completions.parquet", Completion)]
-    scores = scored(completions, prompts)
+    scores = scored(context, completions, prompts)
     pools = routing.candidates(completions, scores)
     rules = routing.PairRules(min_margin=settings["min_margin"], min_chosen=settings["min_chosen"])
     rows, dropped = routing.examples(prompts, pools, min_score=settings["min_score"])

@@ -65,7 +65,7 @@ def sample(context: Context) -> None:
         temperature=settings["temperature"],
         top_p=settings["top_p"],
     )
-    scores = scored(completions, prompts)
+    scores = scored(context, completions, prompts)
     rules = routing.PairRules(min_margin=settings["min_margin"], min_chosen=settings["min_chosen"])
     pairs, dropped = routing.pairs(prompts, routing.candidates(completions, scores), rules)
     tables.write(context.out / "scores.parquet", scores, Score)

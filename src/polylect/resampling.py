@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESAMPLES", "Estimate", "ItemTable", "means", "percentiles", "replicates", "tabulate", "wilson"]
+__all__ = ["RESAMPLES", "Estimate", "ItemTable", "draws", "means", "percentiles", "replicates", "tabulate", "totals", "wilson"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -53,6 +53,12 @@ class ItemTable:
         sums, counts = self.sums[:, column], self.counts[:, column]
         return bool(((counts <= 1) & ((sums == 0) | (sums == 1))).all())
 
+    def split(self, languages: Sequence[str]) -> list[ItemTable]:
+        """Return one table over the same items for each run of `len(languages)` columns, with the columns named anew."""
+        step = len(languages)
+        starts = range(0, self.sums.shape[1], step)
+        return [ItemTable(tuple(languages), self.sums[:, i : i + step], self.counts[:, i : i + step]) for i in starts]
+
 
 def tabulate(rows: Iterable[tuple[str, str, float]], languages: Sequence[str]) -> ItemTable:
     """Arrange rows of (item, language, value) by item, in an order that does not depend on theirs."""
@@ -80,17 +86,25 @@ def replicates(table: ItemTable, seed: int, resamples: int = RESAMPLES) -> Float
     A language is averaged over the drawn items that it has (NaN when it has none of them). The draws depend on the seed
     and the number of items only.
     """
-    items = len(table.sums)
-    drawn = _draws(items, seed, resamples)
-    cells = np.concatenate([table.sums, table.counts], axis=1)
-    block = max(1, _CELLS_AT_ONCE // max(items, 1))
-    totals = np.concatenate([drawn[i : i + block].astype(np.float64) @ cells for i in range(0, resamples, block)])
-    sums, counts = np.split(totals, 2, axis=1)
+    drawn = totals(np.concatenate([table.sums, table.counts], axis=1), seed, resamples)
+    sums, counts = np.split(drawn, 2, axis=1)
     return _ratio(sums, counts)
 
 
-def percentiles(values: Floats, value: float, items: int, bounds: tuple[float, float]) -> Estimate:
+def totals(cells: Floats, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Return bootstrap sums of `cells` (items, columns), shape (resamples, columns): items drawn with replacement."""
+    items = len(cells)
+    drawn = draws(items, seed, resamples)
+    block = max(1, _CELLS_AT_ONCE // max(items, 1))
+    return np.concatenate([drawn[i : i + block].astype(np.float64) @ cells for i in range(0, resamples, block)])
+
+
+def percentiles(values: Floats, value: float, items: int, bounds: tuple[float, float], *, expanded: bool = False) -> Estimate:
     """Return the 95 % percentile interval of bootstrap `values` (resamples,) around the estimate `value`.
+
+    `expanded` takes percentiles further out, as a t interval has it: the bootstrap's spread of a mean over n items is too
+    small by sqrt((n - 1) / n), and a normal quantile stands where one of t would belong (Hesterberg 2015, "What Teachers
+    Should Know About the Bootstrap", section 5.3). It matters below about 50 items.
 
     One item has no spread to resample: no interval. Where all replicates agree (every answer right, every comparison a
     tie) the bootstrap would claim certainty; instead a share u = z² / (n + z²) of unseen items could still lie at either
@@ -98,7 +112,8 @@ def percentiles(values: Floats, value: float, items: int, bounds: tuple[float, f
     """
     if items < 2:
         return Estimate(value, None, None)
-    low, high = (float(end) for end in np.nanpercentile(values, (2.5, 97.5)))
+    tail = 100 * _tail(items) if expanded else 2.5
+    low, high = (float(end) for end in np.nanpercentile(values, (tail, 100 - tail)))
     least, most = bounds
     if np.nanmax(values) - np.nanmin(values) <= 1e-9 * (most - least):
         unseen = _Z**2 / (items + _Z**2)
@@ -121,13 +136,20 @@ def wilson(successes: float, n: int) -> Estimate:
     return Estimate(share, 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
+def _tail(items: int) -> float:
+    """Return the share below the low end of an expanded percentile interval: Phi(-sqrt(n / (n - 1)) t), t of n - 1 degrees."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(-math.sqrt(items / (items - 1)) * stdtrit(items - 1, 0.975)))
+
+
 def _ratio(sums: Floats, counts: Floats) -> Floats:
     ratio: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return ratio
 
 
 @lru_cache(maxsize=4)
-def _draws(items: int, seed: int, resamples: int) -> NDArray[np.uint16]:
+def draws(items: int, seed: int, resamples: int) -> NDArray[np.uint16]:
     """Return how often each item is drawn, shape (resamples, items); the rows sum to `items`."""
     generator = np.random.default_rng([seed, items])
     drawn = np.empty((resamples, items), dtype=np.uint16)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from polylect.evaluate.resampling import ItemTable, means, percentiles, replicates, tabulate, wilson
+from polylect.resampling import ItemTable, means, percentiles, replicates, tabulate, wilson
 
 MU = np.array([-1.5, -1.0, -0.5, 0.0, 0.0, 0.5, 1.0, 2.0])
 """Log-odds of a right answer to an item of average difficulty, for eight languages."""
