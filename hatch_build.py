@@ -18,7 +18,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path("src/polylect/merge/kernel")
+FOLDER = Path("src/polylect/merge/native")
 # No fused multiply-add: results are those of NumPy, bit for bit. Nobody reads errno or traps floating-point faults.
 FLAGS = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 LEVELS = {0: [], 3: ["-march=x86-64-v3"], 4: ["-march=x86-64-v4"]}

@@ -7,9 +7,9 @@ from polylect.models.requests import Generated, Request, Sampling
 if TYPE_CHECKING:
     from polylect.models.answers import Shots, answer, fingerprint
     from polylect.models.checkpoint import describe
+    from polylect.models.fakes import FakeModel
     from polylect.models.hub import resolve
     from polylect.models.links import link_checkpoint
-    from polylect.models.fakes import FakeModel
     from polylect.models.local import LocalModel
     from polylect.models.pool import Pool, load_pool
     from polylect.models.served import ServedModel

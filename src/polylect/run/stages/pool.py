@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from polylect import arbitrage as routing
+import polylect.arbitrage as routing
 from polylect import tables
 from polylect.records import Completion, Example, Pair, Prompt, Route, Score
 from polylect.run.context import Context

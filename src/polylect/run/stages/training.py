@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from polylect import arbitrage as routing
+import polylect.arbitrage as routing
 from polylect import tables
 from polylect.records import MULTIPLE, Example, Pair, Prompt, Result, Score
 from polylect.run.context import Context

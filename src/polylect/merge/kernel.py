@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["TILE", "Fault", "Kept", "Kernel", "Operation", "address", "codes", "load", "scratch_size"]
 
 TILE = 512
-_LIBRARY = Path(__file__).with_name("kernel.shared")
-_SOURCE = Path(__file__).with_name("kernel.c")
+_LIBRARY = Path(__file__).with_name("native") / "kernel.shared"
+_SOURCE = Path(__file__).with_name("native") / "kernel.c"
 _CODES = {name: code for code, name in enumerate(FLOATS)}
 _KEEP = {"all": 0, "largest": 1, "random": 2}
 _FAULTS = ("", "input", "result")
