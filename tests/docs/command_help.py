@@ -13,7 +13,7 @@ from pathlib import Path
 from polylect.cli import main
 
 FOLDER = Path(__file__).parents[2] / "docs" / "commands"
-_HELP = re.compile(r"(?<=<!-- help: )([a-z ]+) -->\n```text\n.*?^```$", re.DOTALL | re.MULTILINE)
+_HELP = re.compile(r"(?<=<!-- help: )([a-z -]+) -->\n```text\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 def help_of(command: str) -> str:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 _COMMANDS = {
     "run", "why", "report", "languages", "merge", "merge search", "merge extract", "arbitrage", "generate", "prompts translate",
-    "prompts ground", "prompts instruct", "train trim", "train reward",
+    "prompts ground", "prompts instruct", "train trim", "train reward", "eval", "compare", "power", "import lm-eval", "export",
+    "gap tokenizer", "gap coverage", "card",
 }  # fmt: skip
 
 
@@ -75,10 +76,11 @@ def test_every_command_has_a_page_with_its_own_help(monkeypatch: pytest.MonkeyPa
 def test_every_known_command_is_in_the_list_of_pages() -> None:
     """A new command without a page fails here."""
     from polylect.cli.main import _COMMANDS as GROUP
-    from polylect.cli.main import _PROMPTS, _TRAIN
+    from polylect.cli.main import _GAP, _IMPORT, _PROMPTS, _TRAIN
 
-    grouped = {f"{group} {name}" for group, names in (("train", _TRAIN), ("prompts", _PROMPTS)) for name in names}
-    assert set(GROUP) - {"train", "prompts"} | grouped == _COMMANDS
+    groups = {"train": _TRAIN, "prompts": _PROMPTS, "import": _IMPORT, "gap": _GAP}
+    grouped = {f"{group} {name}" for group, names in groups.items() for name in names}
+    assert set(GROUP) - set(groups) | grouped == _COMMANDS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

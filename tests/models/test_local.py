@@ -1,62 +1,35 @@
-"""Local generation: the same answers as transformers', whatever else is in the batch."""
+"""Local generation: the same answers as transformers', whatever else is in the batch; a model like every other."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from local_asking import BOTH, FEW_SHOT, GREEDY, PLAIN, SAMPLED, SHOTS, TEXTS, ask, load, reference
 
 from polylect.errors import ModelError
-from polylect.models import Generated, LocalModel, Request, Sampling, choosing, decoding, local
+from polylect.models import LocalModel, Request, Sampling, local
+from polylect.models.answers import fingerprint
+from polylect.models.interface import Model, Price
 from polylect.models.prompting import few_shot_text, prompt_ids
 
-GREEDY = Sampling(max_tokens=12)
-SAMPLED = Sampling(max_tokens=8, temperature=1.0, top_p=0.9, samples=3, seed=5)
-TEXTS = (
-    "Which month comes after May?",
-    "In which country is the city of Ankara?",
-    "Hangi ülkede?",
-    "June?",
-    "В какой стране находится город Анкара, столица Турции?",
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
 )
-SHOTS = (("Which month comes after June?", "July"), ("Which weekday comes after Monday?", "Tuesday"))
-PLAIN = tuple(Request(f"p{number}", text) for number, text in enumerate(TEXTS))
-FEW_SHOT = tuple(Request(f"f{number}", text, SHOTS) for number, text in enumerate(TEXTS))
-BOTH = (*PLAIN, *FEW_SHOT)
-NAMES = ("llama", "gemma")
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=["llama", "gemma"])
 def folder(request: pytest.FixtureRequest) -> Path:
     """Each tiny checkpoint in turn."""
     path: Path = request.getfixturevalue(request.param)
     return path
-
-
-def load(folder: Path, batch_size: int = 64) -> LocalModel:
-    """Load a checkpoint in float32 on the processor."""
-    return LocalModel(folder, dtype=torch.float32, device="cpu", batch_size=batch_size)
-
-
-def ask(model: LocalModel, requests: Sequence[Request], sampling: Sampling = GREEDY) -> dict[tuple[str, int], Generated]:
-    """Return the answers by (request, sample)."""
-    return {(one.key, one.sample): one for batch in model.generate(requests, sampling) for one in batch}
-
-
-def reference(model: LocalModel, request: Request, sampling: Sampling = GREEDY) -> list[int]:
-    """Return the tokens that transformers' own `generate` gives to one prompt alone, without the end token."""
-    ids = torch.tensor([prompt_ids(model.tokenizer, request)])
-    out = model.model.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=sampling.max_tokens
-    )
-    tokens: list[int] = out[0, ids.shape[1] :].tolist()
-    return [token for token in tokens if token not in model.ends]
 
 
 @pytest.mark.parametrize("requests", [PLAIN, FEW_SHOT], ids=["chat", "few-shot"])
@@ -113,86 +86,6 @@ def test_samples_depend_on_the_row_alone(folder: Path) -> None:
     assert ask(model, BOTH, replace(SAMPLED, seed=6)) != drawn
     twin = ask(model, [replace(PLAIN[0], key="twin"), PLAIN[0]], SAMPLED)
     assert [twin["twin", n].text for n in range(3)] != [twin["p0", n].text for n in range(3)], "requests share their noise"
-
-
-def test_sampling_follows_the_probabilities(llama: Path) -> None:
-    """The share of each first token over many samples is its softmax probability at that temperature."""
-    model = load(llama, batch_size=2000)
-    sampling = Sampling(max_tokens=1, temperature=2.0, samples=2000, seed=1)
-    ids = torch.tensor([prompt_ids(model.tokenizer, PLAIN[0])])
-    with torch.no_grad():
-        expected = (model.model(ids).logits[0, -1].float() / 2.0).softmax(-1)
-    noise = [choosing.noise_of(PLAIN[0], sample, sampling, "cpu") for sample in range(2000)]
-    with torch.no_grad():
-        logits = model.model(ids).logits[0, -1].float().repeat(2000, 1)
-    drawn = choosing.choose(logits, noise, sampling).bincount(minlength=len(expected)) / 2000
-    # Four standard errors of a share.
-    assert ((drawn - expected).abs() <= 4 * (expected * (1 - expected) / 2000).sqrt() + 1e-9).all()
-
-
-def test_nucleus_keeps_the_best_tokens() -> None:
-    """The smallest set whose probability reaches top_p stays: of .5 .3 .15 .05 two for .6, one for a tiny top_p."""
-    logits = torch.tensor([[0.3, 0.05, 0.5, 0.15]]).log()
-    assert (choosing.nucleus(logits, 0.6)[0] > float("-inf")).tolist() == [True, False, True, False]
-    assert (choosing.nucleus(logits, 1e-6)[0] > float("-inf")).tolist() == [False, False, True, False]
-    assert torch.equal(choosing.nucleus(logits, 1.0), logits)
-
-
-def test_stop_text_is_cut_off(folder: Path) -> None:
-    """An answer ends before the first stop text, finished by "stop", and costs no more tokens than it took to see it."""
-    model = load(folder)
-    whole = ask(model, PLAIN)["p1", 0]
-    stop = whole.text[3:5]
-    cut = ask(model, PLAIN, replace(GREEDY, stop=(stop, "never in any text")))["p1", 0]
-    assert cut.text == whole.text[: whole.text.index(stop)].strip()
-    assert cut.finish_reason == "stop"
-    assert cut.completion_tokens < whole.completion_tokens
-
-
-@pytest.mark.parametrize(
-    ("pieces", "stop", "text", "reason"),
-    [
-        (["\n", "June", "\n", "May"], "\n", "June", "stop"),
-        (["\n", " ", "\n"], "\n", "", ""),
-        (["June", " ?"], "\n", "", ""),
-        (["June", "\n"], "\n", "June", "stop"),
-        (["?", "June"], "?", "", "stop"),
-    ],
-)
-def test_stop_text_before_the_answer_is_passed_over(llama: Path, pieces: list[str], stop: str, text: str, reason: str) -> None:
-    """Line breaks before the first character of an answer do not end it; the next one does."""
-    model = load(llama)
-    row = decoding.Row(PLAIN[0], 0, None)
-    for token in model.tokenizer("".join(pieces), add_special_tokens=False)["input_ids"]:
-        if not row.finish_reason:
-            model._decoder().append(row, token, Sampling(stop=(stop,)))
-    assert (row.text, row.finish_reason) == (text, reason)
-
-
-def test_finished_rows_leave_the_batch(llama: Path, make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows end at the end token at different steps; no work is done for them afterwards, and the others go on unchanged."""
-    free = load(llama)
-    tokens = {request.key: reference(free, request) for request in PLAIN}
-    end = next(ids[3] for ids in tokens.values() if ids[3] not in ids[:3])
-    model = load(make_model("llama", ends=(2, end)))
-    widths: list[int] = []
-    forward = model.model.forward
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        widths.append(kwargs["input_ids"].shape[0])
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(model.model, "forward", watched)
-    answers = ask(model, PLAIN)
-    monkeypatch.undo()
-    assert {answer.finish_reason for answer in answers.values()} == {"stop", "length"}
-    for request in PLAIN:
-        expected = reference(model, request)
-        assert answers[request.key, 0].completion_tokens == len(expected)
-        assert answers[request.key, 0].text == model.tokenizer.decode(expected, skip_special_tokens=True).strip()
-    steps = [min(a.completion_tokens + (a.finish_reason == "stop"), GREEDY.max_tokens) for a in answers.values()]
-    decoded = widths[-max(steps) :]
-    assert sum(decoded) == sum(steps)
 
 
 def test_answer_that_does_not_end_is_marked(folder: Path) -> None:
@@ -256,3 +149,85 @@ def test_dtype_is_what_the_machine_multiplies(monkeypatch: pytest.MonkeyPatch, a
     dtypes = {"bf16": torch.bfloat16, "f32": torch.float32}
     assert local.best_dtype() == dtypes[expected]
     assert local.best_dtype("cuda") == torch.bfloat16
+
+
+def test_rows_together_are_bounded_by_their_tokens(llama: Path) -> None:
+    """batch_tokens bounds rows times the longest prompt and answer; a single long row is taken all the same."""
+    model = LocalModel(llama, dtype=torch.float32, device="cpu", batch_tokens=100)
+    requests = [*PLAIN, Request("long", "May " * 60)]
+    batches = model.batches(requests, GREEDY)
+    assert [request.key for request in batches[0]] in (["long"], ["long", batches[0][-1].key])
+    assert sorted(request.key for batch in batches for request in batch) == sorted(request.key for request in requests)
+    sizes = [max(model.count(request.text) for request in batch) + GREEDY.max_tokens for batch in batches]
+    assert all(len(batch) <= max(1, 100 // size) * 2 for batch, size in zip(batches, sizes, strict=True))
+    assert ask(model, requests) == ask(load(llama), requests)
+
+
+def test_requests_with_rare_shots_share_a_batch(llama: Path) -> None:
+    """Requests whose shots hardly any other has do not end up in a batch each; their answers do not change."""
+    model = load(llama)
+    requests = [Request(f"q{n}", TEXTS[n % 5], ((f"{n}?", "Turkey"),)) for n in range(8)]
+    assert [len(batch) for batch in model.batches(requests, GREEDY)] == [8]
+    assert ask(model, requests) == {key: one for request in requests for key, one in ask(model, [request]).items()}
+
+
+def test_history_reaches_the_prompt(llama: Path) -> None:
+    """Earlier turns stand before the question, in chat by the template, in few-shot prompts as blocks."""
+    model = load(llama)
+    turns = (("user", "May?"), ("assistant", "June"))
+    chat = model.tokenizer.decode(prompt_ids(model.tokenizer, replace(PLAIN[3], history=turns)))
+    assert chat == "<bos>May?\nJune<eos>\nJune?\n"
+    assert few_shot_text(replace(FEW_SHOT[3], history=turns)).endswith("Tuesday\n\nMay?\nJune\n\nJune?\n")
+
+
+def test_template_that_refuses_is_an_error_of_the_user(make_model: Callable[..., Path]) -> None:
+    """A chat template that knows no system message is quoted, with the roles and what to do."""
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}" + TEMPLATE
+    model = load(make_model("llama", template=refusing))
+    assert len(ask(model, PLAIN)) == len(PLAIN)
+    with pytest.raises(ModelError, match=r"request 'p0', whose roles are system, user \(no system here\)"):
+        ask(model, [replace(PLAIN[0], system="Be brief.")])
+
+
+def test_end_of_turn_token_of_the_template_ends_an_answer(make_model: Callable[..., Path]) -> None:
+    """What a chat template writes after an assistant's turn is an end token, though no configuration names it."""
+    template = TEMPLATE.replace("{{ eos_token }}", "<pad>")
+    model = load(make_model("llama", template=template))
+    assert model.ends == {0, 2}
+    assert load(make_model("llama", template=None)).ends == {2}
+    assert load(make_model("llama", ends=(2, 7))).ends == {2, 7}
+
+
+def test_it_is_a_model(llama: Path, tmp_path: Path) -> None:
+    """A local model has what every model has; name and licence come from the folder unless they are given."""
+    folder = tmp_path / "mine"
+    shutil.copytree(llama, folder)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [tr]\n---\n# Mine\n")
+    model = load(folder)
+    assert isinstance(model, Model)
+    assert (model.name, model.licence, model.may_train, model.in_flight) == ("mine", "apache-2.0", None, 1)
+    assert model.fingerprint == fingerprint(folder) == load(llama).fingerprint
+    assert model.count("June") == len(model.tokenizer("June", add_special_tokens=False)["input_ids"])
+    given = LocalModel(llama, name="x", licence="mit", may_train=True, price=Price(1.0, 2.0))
+    assert (given.name, given.licence, given.may_train, given.price) == ("x", "mit", True, Price(1.0, 2.0))
+    asyncio.run(model.close())
+    assert model.model is None
+
+
+def test_answer_leaves_the_event_loop_free_and_stops_when_cancelled(llama: Path) -> None:
+    """Others run while the model computes in its thread; a cancelled answer ends at the next token; the model stays usable."""
+    model = load(llama)
+    endless = Sampling(max_tokens=100_000)
+
+    async def impatient() -> float:
+        task = asyncio.create_task(model.answer(PLAIN, endless))
+        await asyncio.sleep(0.3)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        began = time.perf_counter()
+        assert len(await model.answer(PLAIN, GREEDY)) == len(PLAIN)
+        return time.perf_counter() - began
+
+    assert asyncio.run(impatient()) < 5

@@ -103,7 +103,7 @@ def test_sft_learns_the_answers(llama: Path, tuned: tuple[Path, Any, Any]) -> No
     assert after > before / 10, (before, after)
     assert report.rows == 4
     assert report.steps == 30
-    answers = LocalModel(out, dtype=torch.float32, device="cpu").answer(
+    answers = LocalModel(out, dtype=torch.float32, device="cpu").generate_batch(
         [Request(question, question) for question, _ in FACTS], Sampling(max_tokens=12)
     )
     assert {one.key: (one.text, one.finish_reason) for one in answers} == {q: (a, "stop") for q, a in FACTS}

@@ -11,7 +11,7 @@ import click
 from polylect import __version__
 from polylect.errors import PolylectError
 
-__all__ = ["LazyGroup", "main", "prompts_group", "train_group"]
+__all__ = ["LazyGroup", "gap_group", "import_group", "main", "prompts_group", "train_group"]
 
 _COMMANDS = {
     "run": ("run", "Run a recipe: from a base model to a better multilingual one, with the evidence."),
@@ -23,12 +23,26 @@ _COMMANDS = {
     "merge extract": ("extract", "Write the difference of two models as a LoRA adapter."),
     "arbitrage": ("arbitrage", "Ask a pool of teachers and keep the best answer to each prompt."),
     "generate": ("generate", "Let one model answer a table of prompts."),
+    "eval": ("eval", "Evaluate a model on benchmarks, per language, with intervals."),
+    "compare": ("compare", "Compare two models on the same items, regressions first."),
+    "power": ("power", "How many prompts and judge calls a difference needs."),
+    "card": ("card", "Write a model card's metadata and the section on languages that cards lack."),
+    "import": ("imports", "Bring in results of other tools: lm-evaluation-harness."),
+    "export": ("export", "Write results for other tools: results JSON, model card."),
+    "gap": ("gap", "The language gap: what each language costs, who is covered, how far behind."),
     "prompts": ("prompts", "Make prompts: translate a set, ground in passages, grow from seeds."),
     "train": ("train", "Single training steps: trim a vocabulary, train a reward model."),
 }
 _TRAIN = {
     "trim": ("trim", "Cut a model's vocabulary down to the tokens that some texts need."),
     "reward": ("train_reward", "Train a reward model on preference pairs."),
+}
+_IMPORT = {
+    "lm-eval": ("import_lm_eval", "Per-item results of lm-evaluation-harness (--log_samples)."),
+}
+_GAP = {
+    "tokenizer": ("gap_tokenizer", "What each of 460 languages costs with a tokenizer."),
+    "coverage": ("gap_coverage", "Who is claimed, trained, evaluated, human-checked, safety-tested."),
 }
 _PROMPTS = {
     "translate": ("prompts_translate", "Translate a prompt set into other languages, code and numbers kept."),
@@ -92,6 +106,16 @@ def _group() -> LazyGroup:
 def train_group() -> LazyGroup:
     """Return the group `polylect train`."""
     return LazyGroup(lazy=_TRAIN, name="train", help="Single training steps.")
+
+
+def import_group() -> LazyGroup:
+    """Return the group `polylect import`."""
+    return LazyGroup(lazy=_IMPORT, name="import", help="Bring in results of other tools.")
+
+
+def gap_group() -> LazyGroup:
+    """Return the group `polylect gap`."""
+    return LazyGroup(lazy=_GAP, name="gap", help="The language gap: what each language costs, who is covered, how far behind.")
 
 
 def prompts_group() -> LazyGroup:

@@ -12,14 +12,27 @@ if TYPE_CHECKING:
     from polylect.evaluate.items import METRICS, results
     from polylect.evaluate.judge import TIE_MARGIN, verdicts
     from polylect.evaluate.statistics import comparisons, differences, summaries
+    from polylect.evaluate.suite import Evaluation, evaluate
 
-__all__ = ["METRICS", "TIE_MARGIN", "comparisons", "differences", "results", "summaries", "verdicts"]
+__all__ = [
+    "METRICS",
+    "TIE_MARGIN",
+    "Evaluation",
+    "comparisons",
+    "differences",
+    "evaluate",
+    "results",
+    "summaries",
+    "verdicts",
+]
 
 _HOME = {
     "METRICS": "items",
+    "Evaluation": "suite",
     "TIE_MARGIN": "judge",
     "comparisons": "statistics",
     "differences": "statistics",
+    "evaluate": "suite",
     "results": "items",
     "summaries": "statistics",
     "verdicts": "judge",

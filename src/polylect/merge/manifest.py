@@ -164,20 +164,21 @@ def write(folder: Path, plan: MergePlan, key: str, entries: Mapping[str, Mapping
         "costs": {name: getattr(made, name) for name in costs},
     }
     text = json.dumps(head, ensure_ascii=False, indent=2, allow_nan=False).removesuffix("\n}")
-    rows = ",\n".join(_tensor_lines(plan, entries))
+    rows = ",\n".join(_tensor_lines(plan, entries, made))
     (folder / MANIFEST).write_text(f'{text},\n  "tensors": {{\n{rows}\n  }}\n}}\n', encoding="utf-8")
 
 
-def _tensor_lines(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _tensor_lines(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]], made: MergeReport) -> Iterator[str]:
     """Yield one line of JSON per tensor: hash, statistics, and the sums that these come from."""
+    known = {tensor.name: sums for tensor, sums in made.statistics.sums}
     for tensor in plan.tensors:
         entry = entries[tensor.name]
         content: dict[str, Any] = {"hash": entry["hash"]}
         if entry.get("sums"):
             present = [label for label, source in zip(plan.labels, tensor.inputs, strict=True) if source is not None]
             content |= {"parameters": tensor.size, "models": present}
-            sums = Sums.read(entry["sums"])
-            content |= {"statistics": summary(tensor, sums), "sums": sums.as_list()}
+            sums = known[tensor.name]
+            content |= {"statistics": summary(tensor, sums), "sums": sums.packed()}
         yield f"    {_LINE.encode(tensor.name)}: {_LINE.encode(content)}"
 
 

@@ -111,24 +111,24 @@ class Sums:
     @classmethod
     def from_flat(cls, sampled: int, values: Sequence[float]) -> Sums:
         """Return the sums of K inputs from the list of the compiled kernel."""
-        count = next(k for k in range(len(values)) if (k + 1) ** 2 + 3 * k + 1 == len(values))
-        square = (count + 1) ** 2
-        rows = tuple(tuple(values[row * (count + 1) : (row + 1) * (count + 1)]) for row in range(count + 1))
-        distance, nonzero, conflicting = (tuple(values[square + i * count : square + (i + 1) * count]) for i in range(3))
-        return cls(sampled, rows, distance, values[-1], tuple(map(int, nonzero)), tuple(map(int, conflicting)))
+        flat = tuple(values)
+        # (K + 1)^2 inner products, 3 K sums per input, one of the result.
+        count = (math.isqrt(17 + 4 * len(flat)) - 5) // 2
+        side = count + 1
+        square = side * side
+        rows = tuple([flat[start : start + side] for start in range(0, square, side)])
+        nonzero, conflicting = flat[square + count : square + 2 * count], flat[square + 2 * count : square + 3 * count]
+        counts = tuple(map(int, nonzero)), tuple(map(int, conflicting))
+        return cls(sampled, rows, flat[square : square + count], flat[-1], *counts)
 
     def packed(self) -> str:
         """Return the same as hexadecimal digits: quicker to write and to read than decimals."""
         flat = [value for row in self.gram for value in row] + [*self.distance, *self.nonzero, *self.conflicting, self.merged]
         return struct.pack(f"<q{len(flat)}d", self.sampled, *flat).hex()
 
-    def as_list(self) -> list[Any]:
-        """Return the sums as JSON values; `read` gives back the same bits."""
-        return [self.sampled, self.gram, self.distance, self.merged, self.nonzero, self.conflicting]
-
     @classmethod
     def read(cls, values: Sequence[Any] | str) -> Sums:
-        """Return what `as_list` made JSON of, or `packed` digits."""
+        """Return what `packed` gave; or the nested lists of decimals that earlier versions wrote."""
         if isinstance(values, str):
             raw = bytes.fromhex(values)
             count, *flat = struct.unpack(f"<q{len(raw) // 8 - 1}d", raw)

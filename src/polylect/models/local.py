@@ -71,7 +71,7 @@ class LocalModel:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         name: str | None = None,
         dtype: Any = None,
@@ -85,6 +85,7 @@ class LocalModel:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        path = Path(path)
         self.path, self.name = path, name or path.name
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size, self.batch_tokens = batch_size, batch_tokens

@@ -53,7 +53,7 @@ class PivotModel:
         self.in_flight, self.price = model.in_flight, model.price
         self.fingerprint = content_hash("pivot", model.fingerprint, translator.fingerprint, self.pivot)
         licences = {model.licence, translator.licence}
-        self.licence = None if None in licences else " AND ".join(sorted(str(licence) for licence in licences))
+        self.licence = None if None in licences else " AND ".join(sorted(filter(None, licences)))
         allowed = {model.may_train, translator.may_train}
         self.may_train = False if False in allowed else None if None in allowed else True
         self._language_of = language_of or (lambda request: request.language or None)

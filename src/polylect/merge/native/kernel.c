@@ -21,7 +21,6 @@ enum { TILE = 512 };
 enum dtype { BF16, F16, F32, F64 };
 enum keep { ALL, LARGEST, RANDOM };
 enum fault { FINE, INPUT_NOT_FINITE, RESULT_NOT_FINITE };
-
 static inline uint64_t bits64(double value) { uint64_t b; memcpy(&b, &value, 8); return b; }
 static inline double from64(uint64_t b) { double value; memcpy(&value, &b, 8); return value; }
 static inline uint32_t bits32(float value) { uint32_t b; memcpy(&b, &value, 4); return b; }
@@ -63,11 +62,8 @@ static void decode_tile(const void *raw, int dtype, int n, double *restrict out)
             out[i] = h & 0x8000 ? -value : value;
         }
     } else if (dtype == F32) {
-        const float *x = raw;
-        for (int i = 0; i < n; i++) out[i] = (double)x[i];
-    } else {
-        memcpy(out, raw, 8 * (size_t)n);
-    }
+        for (int i = 0; i < n; i++) out[i] = (double)((const float *)raw)[i];
+    } else memcpy(out, raw, 8 * (size_t)n);
 }
 
 /* Round to bfloat16, half to even: the float64 bits are rounded to 8 bits of precision, float32 then holds them exactly.
@@ -104,16 +100,10 @@ static void encode_f16(const double *restrict values, int n, uint16_t *restrict 
 }
 
 static void encode_tile(const double *restrict values, int dtype, int n, void *out) {
-    if (dtype == BF16) {
-        encode_bf16(values, n, out);
-    } else if (dtype == F16) {
-        encode_f16(values, n, out);
-    } else if (dtype == F32) {
-        float *x = out;
-        for (int i = 0; i < n; i++) x[i] = (float)values[i];
-    } else {
-        memcpy(out, values, 8 * (size_t)n);
-    }
+    if (dtype == BF16) encode_bf16(values, n, out);
+    else if (dtype == F16) encode_f16(values, n, out);
+    else if (dtype == F32) for (int i = 0; i < n; i++) ((float *)out)[i] = (float)values[i];
+    else memcpy(out, values, 8 * (size_t)n);
 }
 
 #if LEVEL == 0
@@ -257,9 +247,8 @@ int NAME(combine)(const struct operation *op, int k, const uint8_t *const *raw, 
             times(tile, op->weights[j], m);
             if (j && !op->elect) add(sum, tile, m);
         }
-        if (op->elect) {
-            elect(x, k, m, op, sum);
-        } else {
+        if (op->elect) elect(x, k, m, op, sum);
+        else {
             times(sum, op->last, m);
             if (op->divisor != 1.0) for (int i = 0; i < m; i++) sum[i] /= op->divisor;
         }
@@ -311,8 +300,7 @@ void NAME(measure)(int k, const uint8_t *const *raw, const int32_t *dtypes, int6
             const double *input = x + j * TILE;
             int64_t some = 0, against = 0;
             for (int i = 0; i < m; i++) { some += input[i] != 0.0; against += input[i] * merged[i] < 0.0; }
-            nonzero[j] += (double)some;
-            conflicting[j] += (double)against;
+            nonzero[j] += (double)some, conflicting[j] += (double)against;
         }
     }
     for (int j = 0; j <= k; j++) for (int l = j + 1; l <= k; l++) sums[j * (k + 1) + l] = sums[l * (k + 1) + j];
@@ -346,9 +334,7 @@ int64_t NAME(split)(const double *values, int64_t n, double low, double high, in
             for (int j = i; j < i + 8; j++) if (flags[j]) between[found++] = fabs(x[j]);
         }
     }
-    counts[0] = above;
-    counts[1] = at_high;
-    counts[2] = low == high ? 0 : at_low;
+    counts[0] = above, counts[1] = at_high, counts[2] = low == high ? 0 : at_low;
     return found;
 }
 
@@ -375,8 +361,7 @@ double NAME(largest)(const double *values, int64_t n, int64_t k, int64_t *counts
     double found = sizes[place];
     int64_t above = 0, equal = 0;
     for (int64_t i = 0; i < n; i++) { above += fabs(values[i]) > found; equal += fabs(values[i]) == found; }
-    counts[0] = above;
-    counts[1] = equal;
+    counts[0] = above, counts[1] = equal;
     return found;
 }
 
@@ -398,10 +383,8 @@ void NAME(bernoulli)(uint64_t *state, int64_t n, int coarse, uint64_t fine, uint
         uint64_t value = sfc64(s);
         memcpy(mask + i, &value, 8);
     }
-    if (whole < n) {
-        uint64_t value = sfc64(s);
-        memcpy(mask + whole, &value, (size_t)(n - whole));
-    }
+    uint64_t rest = whole < n ? sfc64(s) : 0;
+    memcpy(mask + whole, &rest, (size_t)(n - whole));
     for (int64_t start = 0; start < n; start += TILE) {
         int m = (int)(n - start < TILE ? n - start : TILE);
         uint8_t *tile = mask + start;

@@ -23,6 +23,7 @@ _BATCH = 200
 _EXTRA = {"hr": ("hbs_HR", "hbs"), "bs": ("hbs_BS", "hbs"), "sr-Latn": ("hbs_SR", "hbs"), "ms": ("zlm",), "zh-Hans": ("zho",)}
 """Codes of Apertium's own: Serbo-Croatian with its varieties, Malay."""
 _LOOSE = re.compile(r"[ \t]+(?=[.,;:!?…])")
+_WIDE = re.compile(r"(?<=\S)[ \t]{2,}")
 
 
 class Apertium:
@@ -32,7 +33,7 @@ class Apertium:
         program: name or path of the program.
         data: folder of linguistic data (`apertium -d`); None: what is installed.
         timeout: seconds that a batch of lines may take.
-        licence: of its translations. Apertium's data are under the GPL, which does not extend to what they translate.
+        licence: of its translations; Apertium's data are under the GPL, which does not extend to what they translate.
         may_train: whether its translations may train models.
 
     Raises:
@@ -47,7 +48,7 @@ class Apertium:
         program: str = "apertium",
         data: Path | None = None,
         timeout: float = 60.0,
-        licence: str | None = None,
+        licence: str | None = "",
         may_train: bool | None = True,
     ) -> None:
         found = shutil.which(program)
@@ -165,5 +166,7 @@ def _codes(tag: str) -> list[str]:
 
 
 def _tidy(translation: str, line: str) -> str:
-    """Take out the space that Apertium leaves between an unknown word and a punctuation mark, where the original has none."""
-    return translation if _LOOSE.search(line) else _LOOSE.sub("", translation)
+    """Take out spaces that Apertium leaves before punctuation and where a word falls away, if the original has none such."""
+    if not _LOOSE.search(line):
+        translation = _LOOSE.sub("", translation)
+    return translation if _WIDE.search(line) else _WIDE.sub(" ", translation)

@@ -27,7 +27,7 @@ class Translator(Protocol):
 
     Attributes:
         name: what the tables call it.
-        licence: of its translations, as far as known.
+        licence: of its translations, as far as known; "" where the translator sets no terms.
         may_train: whether its translations may train models; None: nobody said.
     """
 
@@ -57,16 +57,21 @@ class Translator(Protocol):
 
 
 _LINES = re.compile(r"(\s*\n\s*)")
-# A sentence ends with its mark and closing quotes or brackets; Latin marks need a space behind, full-width ones do not. Not
-# after a single capital (initials) and not after a number that begins the line (lists).
-_SENTENCES = re.compile(
-    r"(?<!\b[A-Z]\.)(?<!^\d\.)(?<!^\d\d\.)(?<=[.!?؟۔।॥።…])(?:(?<=[\"'”’»)\]])|(?![\"'”’»)\]]))\s+|(?<=[。！？])(?![」』”’）])\s*"
-)
+# Marks of most scripts with what closes a quotation, and white space behind them; full-width marks need none.
+_MARKS = re.compile(r"[.!?؟۔।॥።…]+[\"'”’»)\]]*\s+|[。！？]+(?![」』”’）])\s*")
+_NO_END = re.compile(r"(?:^\d+|\b[A-Z])\.\s+$")
+"""The number of a list's item, the initial of a name."""
 
 
 def sentences(line: str) -> list[str]:
     """Cut a line into sentences at the marks that end them in most scripts."""
-    return [part for part in _SENTENCES.split(line) if part.strip()]
+    found, start = [], 0
+    for match in _MARKS.finditer(line):
+        part = line[start : match.end()]
+        if not _NO_END.search(part):
+            found.append(part.strip())
+            start = match.end()
+    return [*found, line[start:].strip()] if line[start:].strip() else found
 
 
 def by_part(

@@ -1,0 +1,106 @@
+"""`polylect eval`: a model, or its recorded outputs, on benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+_PATH = click.Path(path_type=Path)
+_POSITIVE = click.IntRange(min=1)
+
+_HELP = """Evaluate a model on benchmarks, per language, with 95 % intervals clustered by item.
+
+MODEL is a local model by name or folder, served:URL#NAME, or another kind of model. NAME is a benchmark such as xcopa, mgsm or
+global-mmlu-lite (docs/benchmarks.md lists them), or a YAML file of your own. DIR gets results.parquet (one row per language, item
+and metric), summary.json and manifest.json.
+
+Scores and answers are kept as they come: the same command on the same DIR goes on where it stopped. With --recorded the outputs
+of a model that is not at hand are scored instead.
+
+\b
+Examples:
+  polylect eval --model models/mine --benchmark xcopa,xstorycloze --data data --out results/mine
+  polylect eval --model served:http://127.0.0.1:8000/v1#mine --benchmark mgsm --languages sw,te,th --out results/mgsm
+  polylect eval --recorded outputs.jsonl --benchmark mgsm --data data/mgsm --out results/recorded
+  polylect eval --model models/mine --benchmark global-mmlu-lite --shots 5 --prompt-language native --limit 100 --out try
+"""
+
+
+@click.command(name="eval", help=_HELP)
+@click.option("--model", metavar="MODEL", help="Who is evaluated.")
+@click.option("--recorded", type=_PATH, metavar="FILE", help="Recorded outputs (.jsonl, .parquet) instead of a model.")
+@click.option("--benchmark", "benchmarks", required=True, multiple=True, metavar="NAME,...", help="Benchmarks. Repeatable.")
+@click.option("--data", metavar="DIR", help="Data: a folder or file, or a copy's id on the hub.  [default: the hub]")
+@click.option("--languages", metavar="TAG,...", help="Only these languages.")
+@click.option(
+    "--shots", type=click.IntRange(min=0), metavar="N", help="Examples before each question.  [default: the benchmark's]"
+)
+@click.option("--examples", type=click.Choice(["fixed", "similar"]), help="How examples are chosen.  [default: fixed]")
+@click.option("--prompt-language", type=click.Choice(["native", "en", "translate"]), help="[default: the benchmark's]")
+@click.option("--translator", metavar="SPEC", help="For --prompt-language translate: who translates; self: the model itself.")
+@click.option("--limit", type=_POSITIVE, metavar="N", help="Most items per language and subset.")
+@click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
+@click.option("--name", metavar="NAME", help="What the results call the model.")
+@click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub model.")
+@click.option("--max-tokens", type=_POSITIVE, metavar="N", help="Most tokens of an answer.  [default: the benchmark's]")
+@click.option("--batch-tokens", type=_POSITIVE, metavar="N", help="Most tokens of a pass that scores options.")
+@click.option("--batch-rows", type=_POSITIVE, metavar="N", help="Most questions of such a pass.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
+@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    model: str | None,
+    recorded: Path | None,
+    benchmarks: tuple[str, ...],
+    out: Path,
+    languages: str | None,
+    max_in_flight: int | None,
+    timeout: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Evaluate, and print what came out."""
+    from polylect.cli.eval_tables import print_evaluation
+    from polylect.cli.stage_display import StageDisplay
+    from polylect.evaluate import evaluate
+    from polylect.models.engine import Limits, Retries
+
+    if model is not None:
+        _silence_libraries(model)
+    with StageDisplay(quiet=as_json) as display:
+        evaluation = evaluate(
+            model,
+            [name for given in benchmarks for name in _listed(given)],
+            out=out,
+            recorded=recorded,
+            languages=_listed(languages) if languages else None,
+            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
+            retries=Retries(timeout=timeout) if timeout else None,
+            progress=display.show,
+            **{key: value for key, value in options.items() if value is not None},
+        )
+    if as_json:
+        click.echo(json.dumps(evaluation.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        print_evaluation(evaluation)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _silence_libraries(model: str) -> None:
+    """Turn off the bar that transformers draws for loading a local model: it would tear ours."""
+    from polylect.models.spec import LOCAL, parse_spec
+
+    if parse_spec(model).kind == LOCAL:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
