@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def engine_options(command: _Command) -> _Command:
     return command
 
 
-@click.command(name="arbitrage", help=_HELP)
+@click.command(name="arbitrage", help=_HELP, context_settings=CONTEXT)
 @prompt_options
 @click.option("--pool", required=True, metavar="POOL.yaml", type=click.Path(path_type=Path), help="Teachers.")
 @click.option("--arbiter", required=True, metavar="ARBITER.yaml", type=click.Path(path_type=Path), help="Who scores.")

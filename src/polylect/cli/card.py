@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
@@ -22,7 +24,7 @@ Examples:
 """
 
 
-@click.command(name="card", help=_HELP)
+@click.command(name="card", help=_HELP, context_settings=CONTEXT)
 @click.argument("run", type=_PATH)
 @click.option("--out", required=True, type=_PATH, metavar="FILE", help="The card to write.")
 @click.option("--base", type=_PATH, metavar="CARD", help="Card to put it into; its other keys and its text stay.")

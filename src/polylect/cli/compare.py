@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import EvaluationError, nearest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Examples:
 """
 
 
-@click.command(name="compare", help=_HELP)
+@click.command(name="compare", help=_HELP, context_settings=CONTEXT)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option("--benchmark", "benchmarks", metavar="NAME,...", multiple=True, help="Only these benchmarks. Repeatable.")

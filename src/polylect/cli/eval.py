@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
@@ -31,7 +33,7 @@ Examples:
 """
 
 
-@click.command(name="eval", help=_HELP)
+@click.command(name="eval", help=_HELP, context_settings=CONTEXT)
 @click.option("--model", metavar="MODEL", help="Who is evaluated.")
 @click.option("--recorded", type=_PATH, metavar="FILE", help="Recorded outputs (.jsonl, .parquet) instead of a model.")
 @click.option("--benchmark", "benchmarks", required=True, multiple=True, metavar="NAME,...", help="Benchmarks. Repeatable.")

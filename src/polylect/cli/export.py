@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import EvaluationError
 
 __all__ = ["command"]
@@ -25,7 +26,7 @@ Examples:
 """
 
 
-@click.command(name="export", help=_HELP)
+@click.command(name="export", help=_HELP, context_settings=CONTEXT)
 @click.argument("results", type=_PATH)
 @click.option("--results-json", type=_PATH, metavar="FILE", help="Results in lm-evaluation-harness's layout.")
 @click.option("--model-card", type=_PATH, metavar="FILE", help="model-index YAML of huggingface_hub.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 if TYPE_CHECKING:
     from polylect.merge.extraction import ExtractionReport, LeftOut
 
@@ -26,7 +28,7 @@ Examples:
 _WORST = 5
 
 
-@click.command(name="extract", help=_HELP)
+@click.command(name="extract", help=_HELP, context_settings=CONTEXT)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--base", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Checkpoint that MODEL was tuned from."

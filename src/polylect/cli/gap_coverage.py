@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Examples:
 """
 
 
-@click.command(name="coverage", help=_HELP)
+@click.command(name="coverage", help=_HELP, context_settings=CONTEXT)
 @click.argument("sources", nargs=-1, type=_PATH, metavar="CARD|RUN...")
 @click.option(
     "--mixture", multiple=True, type=_PATH, metavar="TABLE", help="Training data: examples, or tokens per language. Repeatable."

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _SORTS = ("premium", "language", "script", "speakers", "fertility", "byte_fallback", "cost")
@@ -32,7 +34,7 @@ Examples:
 """
 
 
-@click.command(name="tokenizer", help=_HELP)
+@click.command(name="tokenizer", help=_HELP, context_settings=CONTEXT)
 @click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
 @click.option("--corpus", default="udhr", show_default=True, metavar="TABLE", help="Parallel text: udhr, .parquet, .jsonl, .csv.")
 @click.option("--languages", metavar="TAGS", help="Only these, separated by commas.  [default: all]")

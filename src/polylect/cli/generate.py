@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from polylect.cli.arbitrage import engine_options, given, prompt_options, sampling_options
+from polylect.cli.context import CONTEXT
 
 __all__ = ["command"]
 
@@ -25,7 +26,7 @@ Examples:
 """
 
 
-@click.command(name="generate", help=_HELP)
+@click.command(name="generate", help=_HELP, context_settings=CONTEXT)
 @prompt_options
 @click.option("--model", required=True, metavar="MODEL", help="Who answers.")
 @sampling_options

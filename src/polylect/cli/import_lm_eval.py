@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Examples:
 """
 
 
-@click.command(name="lm-eval", help=_HELP)
+@click.command(name="lm-eval", help=_HELP, context_settings=CONTEXT)
 @click.argument("path", type=_PATH)
 @click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
 @click.option("--language", "named", multiple=True, metavar="TASK=TAG", help="Language of a task. Repeatable.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect import languages
+from polylect.cli.context import CONTEXT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +23,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES, context_settings=CONTEXT)
 @click.argument("tag", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of languages, or one object for TAG.")
 def command(tag: str | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from polylect import __version__
+from polylect.cli.context import CONTEXT
 from polylect.errors import PolylectError
 
 __all__ = ["LazyGroup", "gap_group", "import_group", "main", "prompts_group", "train_group"]
@@ -59,7 +60,7 @@ class LazyGroup(click.Group):
     """
 
     def __init__(self, *, lazy: Mapping[str, tuple[str, str]], name: str | None = None, help: str | None = None) -> None:  # noqa: A002
-        super().__init__(name=name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
+        super().__init__(name=name, help=help, context_settings=CONTEXT)
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:

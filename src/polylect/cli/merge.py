@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.errors import MergeError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _numbers(_: click.Context, parameter: click.Parameter, text: str | None) -> 
         raise click.BadParameter(f"{text!r}: numbers with commas between are needed, for example 0.3,0.7.") from error
 
 
-@click.command(name="merge", help=_HELP)
+@click.command(name="merge", help=_HELP, context_settings=CONTEXT)
 @click.argument("models", nargs=-1, metavar="MODEL...", type=click.Path(path_type=Path))
 @click.option("--method", type=click.Choice(_METHODS), help="How to merge.  [default: linear]")
 @click.option("--base", metavar="MODEL", type=click.Path(path_type=Path), help="What task vectors are taken against.")

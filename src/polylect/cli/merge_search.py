@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -47,7 +49,7 @@ def _line_breaks(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
     return tuple(text.replace("\\n", "\n") for text in texts)
 
 
-@click.command(name="search", help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="search", help=_HELP, context_settings=CONTEXT)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=_PATH)
 @click.option("--validation", required=True, metavar="TABLE", type=_PATH, help="Prompts with references: .parquet, .jsonl.")
 @click.option("--out", required=True, metavar="DIR", type=_PATH, help="Folder of the result, or of a stopped search.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 if TYPE_CHECKING:
     from polylect.evaluate.power import Claim, PowerPlan
 
@@ -25,7 +27,7 @@ Examples:
 """
 
 
-@click.command(name="power", help=_HELP)
+@click.command(name="power", help=_HELP, context_settings=CONTEXT)
 @click.option("--languages", type=click.IntRange(min=1), required=True, metavar="N", help="Number of languages.")
 @click.option("--difference", type=float, required=True, metavar="POINTS", help="Difference to find, in percentage points.")
 @click.option("--benchmark", "benchmarks", metavar="NAME[,NAME]", help="Benchmarks to plan for.  [default: all known]")

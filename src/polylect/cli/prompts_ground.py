@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.cli.prompts_making import limits, opened, progress_line, show, tags
 
 __all__ = ["command"]
@@ -23,7 +24,7 @@ Examples:
 """
 
 
-@click.command(name="ground", help=_HELP)
+@click.command(name="ground", help=_HELP, context_settings=CONTEXT)
 @click.option(
     "--corpus", required=True, metavar="TABLE", type=click.Path(path_type=Path), help="Parquet or JSONL: language, text, licence."
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
 from polylect.cli.prompts_making import limits, progress_line, show, tags
 
 __all__ = ["command"]
@@ -23,7 +24,7 @@ Examples:
 """
 
 
-@click.command(name="translate", help=_HELP)
+@click.command(name="translate", help=_HELP, context_settings=CONTEXT)
 @click.option(
     "--prompts", required=True, metavar="TABLE", type=click.Path(path_type=Path), help="Parquet or JSONL: language, text, item."
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _HELP = """Write report.html, report.json and results.csv of the run in folder RUN again, from its tables.
@@ -20,7 +22,7 @@ Examples:
 """
 
 
-@click.command(name="report", help=_HELP)
+@click.command(name="report", help=_HELP, context_settings=CONTEXT)
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
     """Write the report and print where it is."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _HELP = """Run RECIPE: prompts, arbitrage, SFT, merging, offline and online DPO, evaluation of every stage, report.
@@ -22,7 +24,7 @@ Examples:
 """
 
 
-@click.command(name="run", help=_HELP)
+@click.command(name="run", help=_HELP, context_settings=CONTEXT)
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<recipe name>]")
 @click.option("--dry-run", is_flag=True, help="Print the plan with tokens, minutes and GB; run nothing.")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 if TYPE_CHECKING:
     from polylect.records import Comparison
     from polylect.train.reward import RewardReport
@@ -36,7 +38,7 @@ Examples:
 """
 
 
-@click.command(name="reward", help=_HELP)
+@click.command(name="reward", help=_HELP, context_settings=CONTEXT)
 @click.option("--model", required=True, metavar="MODEL", help="Name or folder of the language model to start from.")
 @click.option("--pairs", "table", required=True, metavar="TABLE", type=_PATH, help="Preference pairs: .parquet, .jsonl.")
 @click.option("--out", required=True, metavar="DIR", type=_PATH, help="New folder for the reward model.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 if TYPE_CHECKING:
     from polylect.train.trim_texts import Texts
     from polylect.train.vocabulary import TrimReport
@@ -29,7 +31,7 @@ Examples:
 """
 
 
-@click.command(name="trim", help=_HELP)
+@click.command(name="trim", help=_HELP, context_settings=CONTEXT)
 @click.argument("model")
 @click.argument("more", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @click.option("--languages", "tags", required=True, metavar="TAG,...", help="Languages to serve, as BCP-47 tags: en,tr,zh-Hans.")

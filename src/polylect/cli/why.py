@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from polylect.cli.context import CONTEXT
+
 __all__ = ["command"]
 
 _HELP = """Say why STEP of the run in folder RUN would run again, or that it is current.
@@ -16,7 +18,7 @@ Example:
 """
 
 
-@click.command(name="why", help=_HELP)
+@click.command(name="why", help=_HELP, context_settings=CONTEXT)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("step")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Compare with this recipe.  [default: the run's own recipe file]")

@@ -8,6 +8,7 @@ section's heading decides; a list without either counts as a claim only where it
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from polylect.gap.card_lines import Unit
@@ -104,11 +105,7 @@ def _claimed(text: str) -> str | None:
 
 def _nearest(text: str, at: int) -> str | None:
     """Return the level whose words stand nearest to an offset, those before it counting double; the higher level first."""
-    distances = []
-    for rank, (level, pattern) in enumerate(_PATTERNS.items()):
-        for found in pattern.finditer(text):
-            away = at - found.end() if found.end() <= at else 2 * max(found.start() - at, 0)
-            distances.append((away, rank, level))
+    distances = [(at - end if end <= at else 2 * max(start - at, 0), rank, level) for start, end, rank, level in _cues(text)]
     if not distances:
         return None
     _, _, level = min(distances)
@@ -117,6 +114,14 @@ def _nearest(text: str, at: int) -> str | None:
     return special[0] if special and level in {"evaluated", "trained"} and len(text) < 400 else level
 
 
+@lru_cache(maxsize=256)
+def _cues(text: str) -> tuple[tuple[int, int, int, str], ...]:
+    """Return (start, end, rank, level) of every word of a phrase that speaks of a level, the highest level first."""
+    ranked = enumerate(_PATTERNS.items())
+    return tuple((*found.span(), rank, level) for rank, (level, pattern) in ranked for found in pattern.finditer(text))
+
+
+@lru_cache(maxsize=256)
 def _heading(section: tuple[str, ...]) -> str | None:
     """Return the level of the innermost heading that speaks of one, "" for limitations, None where none does."""
     for title in reversed(section):
@@ -127,10 +132,16 @@ def _heading(section: tuple[str, ...]) -> str | None:
 
 
 def _denied(text: str, mention: Mention, intro: str) -> bool:
-    before = text[: mention.start]
-    if not before.strip():
-        before = f"{intro} "
-    resets = [found.end() for found in _RESET.finditer(before)]
-    if _DENIAL.search(before[resets[-1] if resets else 0 :]):
+    """Return whether a denial stands before the mention with no "but" between them, or right behind it."""
+    phrase, at = (text, mention.start) if text[: mention.start].strip() else (f"{intro} ", len(intro) + 1)
+    denials, resets = _turns(phrase)
+    since = max((end for end in resets if end <= at), default=0)
+    if any(since <= start and end <= at for start, end in denials):
         return True
-    return bool(_DENIED_AFTER.match(text[mention.end :]))
+    return bool(_DENIED_AFTER.match(text, mention.end))
+
+
+@lru_cache(maxsize=256)
+def _turns(text: str) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """Return where a phrase denies, and the ends of the words that turn it back."""
+    return tuple(found.span() for found in _DENIAL.finditer(text)), tuple(found.end() for found in _RESET.finditer(text))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 __all__ = ["Unit", "units_of"]
 
+_LONGEST = 4000
+_MOST_PEERS = 100
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
-_RULE = re.compile(r"\s*\|?[\s:|-]+\|?\s*")
+_RULE = re.compile(r"[\s:|-]+")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s+(.*)")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"”)]?\s+(?=[A-Z\"“(*])")
 _BOLD_HEADING = re.compile(r"\*\*([^*]{2,60}?):?\*\*:?")
@@ -83,13 +85,24 @@ def units_of(lines: Sequence[str], body: int) -> Iterator[Unit]:
 def _cleaned(lines: Sequence[str]) -> list[str]:
     """Blank out code, comments and addresses; the number of lines stays."""
     text = "\n".join(lines)
-    for pattern in (r"^(```|~~~).*?^\1", r"<!--.*?-->", r"<style\b.*?</style>", r"<pre\b.*?</pre>"):
-        text = re.sub(pattern, _blank, text, flags=re.DOTALL | re.MULTILINE | re.IGNORECASE)
-    text = re.sub(r"!\[[^\]\n]*\]\([^)\n]*\)", "", text)
-    text = re.sub(r"\[([^\]\n]*)\]\([^)\n]*\)", r"\1", text)
+    text = re.sub(r"^(```|~~~).*?^\1", _blank, text, flags=re.DOTALL | re.MULTILINE)
+    for opening, closing in (("<!--", "-->"), ("<style", "</style>"), ("<pre", "</pre>")):
+        text = _without(text, opening, closing)
+    # Lengths are bounded, so that a hostile line of brackets costs no more than its length.
+    text = re.sub(r"!\[[^\]\n]{0,500}\]\([^)\n]{0,500}\)", "", text)
+    text = re.sub(r"\[([^\]\n]{0,500})\]\([^)\n]{0,500}\)", r"\1", text)
     text = re.sub(r"\bhttps?://\S+", "", text)
     text = re.sub(r"`[^`\n]{25,}`", "", text)
     return text.split("\n")
+
+
+def _without(text: str, opening: str, closing: str) -> str:
+    """Blank out what stands between two marks; one that is never closed stays."""
+    parts, at = [], 0
+    while (start := text.find(opening, at)) >= 0 and (end := text.find(closing, start)) >= 0:
+        parts += [text[at:start], "\n" * text.count("\n", start, end)]
+        at = end + len(closing)
+    return "".join([*parts, text[at:]])
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -132,7 +145,7 @@ def _kind(line: str, before: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"<[^>]+>", " ", text).replace("**", "").replace("__", "").replace("&amp;", "&").strip(" *")
+    return re.sub(r"<[^<>]{1,300}>", " ", text).replace("**", "").replace("__", "").replace("&amp;", "&").strip(" *")
 
 
 def _sentences(block: Sequence[tuple[int, str]], section: tuple[str, ...]) -> Iterator[Unit]:
@@ -142,13 +155,24 @@ def _sentences(block: Sequence[tuple[int, str]], section: tuple[str, ...]) -> It
         starts.append((len(text), number))
         text += _plain(line) + " "
     begin = 0
-    for piece in [*(found.end() for found in _SENTENCE.finditer(text)), len(text)]:
+    for piece in _ends(text):
         sentence = text[begin:piece]
         if sentence.strip():
             inside = tuple((start - begin, number) for start, number in starts if start < piece)
             first = max((number for start, number in inside if start <= 0), default=block[0][0])
             yield Unit(sentence, first, "sentence", section, starts=inside)
         begin = piece
+
+
+def _ends(text: str) -> Iterator[int]:
+    """Yield where sentences end; one that is longer than any sentence is cut at its blanks."""
+    begin = 0
+    for end in [*(found.end() for found in _SENTENCE.finditer(text)), len(text)]:
+        while end - begin > _LONGEST:
+            begin = max(text.rfind(" ", begin + 1, begin + _LONGEST), begin + _LONGEST // 2)
+            yield begin
+        yield end
+        begin = end
 
 
 def _items(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: str) -> Iterator[Unit]:
@@ -160,7 +184,7 @@ def _items(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: st
             items.append([(number, found[1])])
         elif items:
             items[-1].append((number, line))
-    peers = tuple(_plain(" ".join(text for _, text in item)) for item in items)
+    peers = tuple(_plain(" ".join(text for _, text in item)) for item in items[:_MOST_PEERS])
     lead = intro if intro.rstrip().endswith((":", "：")) else ""
     for item in items:
         for found_unit in _sentences(item, section):
@@ -174,12 +198,13 @@ def _cells(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: st
     lead = intro if intro.rstrip().endswith((":", "：")) else ""
     header = f"{lead} {' | '.join(rows[0][1])}" if rows else ""
     html = any("<t" in line.lower() for _, line in block)
+    first = [cells for _, cells in rows[:_MOST_PEERS]]
+    # Cells that span rows move those of the next rows: in HTML every cell of the table is a peer.
+    every = [cell for cells in first for cell in cells][: 10 * _MOST_PEERS]
+    columns = [[cells[at] for cells in first if at < len(cells)] for at in range(max(map(len, first), default=0))]
     for number, cells in rows:
         for at, cell in enumerate(cells):
-            # Cells that span rows move those of the next rows: in HTML every cell of the table is a peer.
-            near = (
-                [other for _, row in rows for other in row] if html else [*cells, *(row[at] for _, row in rows if at < len(row))]
-            )
+            near = every if html else [*cells[:_MOST_PEERS], *(columns[at] if at < len(columns) else ())]
             head = rows[0][1][at] if at < len(rows[0][1]) and not html else ""
             if cell:
                 yield Unit(

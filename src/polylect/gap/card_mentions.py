@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from polylect.gap.card_lines import Unit
 from polylect.gap.language_names import names, resolve, reviewed_names
 
 __all__ = ["Mention", "mentions", "unnamed"]
 
+_WIDEST = 80
 _LINK = re.compile(
     r"[\s*_]*(?:\([^)]*\)|\[[^\]]*\])?[\s\d.%*_]*"
     r"(?:,|;|/|&|\+|·|•|\||->|→|↔|–|-|\band\b|\bor\b|\bto\b|\bas well as\b|\bplus\b|\s)+"
@@ -97,7 +98,7 @@ def unnamed(unit: Unit) -> list[str]:
     return [part for part in parts if re.fullmatch(r"[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?", part) and resolve(part) is None]
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def _alone(text: str) -> Mention | None:
     """Read a text that is nothing but a language: "German", "German (de)", "deu", "🇩🇪 German: 12.5 %"."""
     plain = re.sub(r"[:\d.,%~≈<>\s]*$", "", text.strip(" *_`•-–"))
@@ -115,7 +116,7 @@ def _runs(text: str) -> list[list[re.Match[str]]]:
     runs: list[list[re.Match[str]]] = []
     for found in _pattern().finditer(text):
         between = text[runs[-1][-1].end() : found.start()] if runs else ""
-        if runs and _LINK.fullmatch(between) and between.strip(" *_"):
+        if runs and len(between) <= _WIDEST and _LINK.fullmatch(between) and between.strip(" *_"):
             runs[-1].append(found)
         else:
             runs.append([found])

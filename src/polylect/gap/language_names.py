@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from polylect import languages
 from polylect.errors import LanguageError
@@ -59,7 +59,7 @@ class Resolution:
     note: str | None = None
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def resolve(text: str) -> Resolution | None:
     """Return the languages that `text` names, a code or a name; None where it names none that is known.
 

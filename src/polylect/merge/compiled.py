@@ -13,7 +13,7 @@ from polylect.merge.brackets import Counting
 from polylect.merge.feeds import check_stored
 from polylect.merge.kernel import TILE, Kept, Operation, address, codes, scratch_size
 from polylect.merge.merger import Map, Merger
-from polylect.merge.selection import BLOCK
+from polylect.merge.selection import BLOCK, SMALL, Cutoff
 from polylect.merge.statistics import Sums, pieces
 from polylect.merge.takeover import Block
 
@@ -75,6 +75,22 @@ class CompiledMerger(Merger):
                 if not self.kernel.decode(raw, self._dtypes[i], base, base_dtype, into, check=check):
                     self._refuse([*raws, base] if base is not None else raws, block * BLOCK + first)
             yield first, first + count
+
+    def _cutoffs(self, sizes: Sequence[int], each: Map, blocks: range) -> list[Cutoff]:
+        size = self.tensor.size
+        if size > SMALL or not all(0 < place < size for place in sizes):
+            return super()._cutoffs(sizes, each, blocks)
+        # A small tensor's task vectors are searched in one call.
+        _, _, raws = next(self.feed.raws(0, size=_CHUNK))
+        found = self.kernel.cutoffs(raws, self._codes, sizes, size, self.context.scratch.floats("small", 2 * size))
+        if found is None:
+            self._refuse(raws, 0)
+            raise AssertionError
+        self._checked = True
+        return [
+            Cutoff(threshold, (equal,), (place - above,)) if threshold else Cutoff(0.0, (0,), (0,))
+            for place, (threshold, above, equal) in zip(sizes, found, strict=True)
+        ]
 
     def _gram(self, block: int) -> tuple[tuple[float, ...], ...]:
         # Chunks as wide as `Merger` has them: sums of other parts would differ in the last bits.

@@ -92,6 +92,8 @@ class Kernel:
         self._measure = _function(library, "measure", level, [number, pointer, pointer, size, pointer, pointer], None)
         self._split = _function(library, "split", level, [pointer, size, double, double, pointer, pointer], size)
         self._largest = _function(library, "largest", level, [pointer, size, size, pointer, pointer], double)
+        kinds = [number, pointer, pointer, pointer, size, pointer, pointer, pointer]
+        self._cutoffs = _function(library, "cutoffs", level, kinds, number)
         self._bernoulli = _function(library, "bernoulli", level, [pointer, size, number, ctypes.c_uint64, pointer], None)
 
     def decode(
@@ -167,6 +169,27 @@ class Kernel:
         counts, sizes = (ctypes.c_int64 * 2)(), np.empty(values.size)
         found = self._largest(address(values), values.size, k, counts, address(sizes))
         return float(found), counts[0], counts[1]
+
+    def cutoffs(
+        self,
+        raws: Sequence[NDArray[np.uint8]],
+        codes: ctypes.Array[ctypes.c_int32],
+        sizes: Sequence[int],
+        size: int,
+        scratch: NDArray[np.float64],
+    ) -> list[tuple[float, int, int]] | None:
+        """Return `largest` of every task vector of `size` elements; None where something is not finite.
+
+        `raws` are the inputs and, last, the base, `codes` their dtypes' numbers, `sizes` the places, each above 0 and below
+        `size`; `scratch` has twice as many numbers as there are elements.
+        """
+        count = len(sizes)
+        pointers = (ctypes.c_void_p * len(raws))(*map(address, raws))
+        thresholds, counts = (ctypes.c_double * count)(), (ctypes.c_int64 * (2 * count))()
+        places = (ctypes.c_int64 * count)(*sizes)
+        if not self._cutoffs(count, pointers, codes, places, size, thresholds, counts, address(scratch)):
+            return None
+        return [(thresholds[i], counts[2 * i], counts[2 * i + 1]) for i in range(count)]
 
     def bernoulli(self, state: NDArray[np.uint64], coarse: int, fine: int, size: int) -> NDArray[np.bool_]:
         """Return `size` truth values from a state of SFC64; see `polylect.merge.masks.bernoulli`."""

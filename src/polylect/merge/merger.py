@@ -70,15 +70,7 @@ class Merger:
             self.values = self.values.with_gram(_added(each(self._gram, blocks)))
             self._checked = True
         if self.method.keep == "largest":
-            sizes = [int(density * self.tensor.size) for density in self.values.density]
-            self.cutoffs = selection.cutoffs(
-                sizes,
-                lambda function: self._scan(function, each, blocks),
-                self.tensor.size,
-                sample=lambda function: each(self._whole(function, _SHARE), blocks),
-                part=_SHARE,
-                kernel=self.context.kernel,
-            )
+            self.cutoffs = self._cutoffs([int(density * self.tensor.size) for density in self.values.density], each, blocks)
         elif self.method.keep == "random":
             self.shares = list(self.values.density)
             if self.values.rescale == "l1":
@@ -87,6 +79,17 @@ class Merger:
                     for part in zip(*each(self._l1, blocks), strict=True)
                 ]
                 self.shares = [kept / whole if kept else 1.0 for kept, whole in sums]
+
+    def _cutoffs(self, sizes: Sequence[int], each: Map, blocks: range) -> list[Cutoff]:
+        """Return what is kept of each task vector: its `sizes[i]` largest entries."""
+        return selection.cutoffs(
+            sizes,
+            lambda function: self._scan(function, each, blocks),
+            self.tensor.size,
+            sample=lambda function: each(self._whole(function, _SHARE), blocks),
+            part=_SHARE,
+            kernel=self.context.kernel,
+        )
 
     def _chunks(self, block: int, **options: Any) -> Iterator[Chunk]:
         """Yield chunks with the inputs that the method works on: task vectors or models."""

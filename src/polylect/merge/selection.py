@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from polylect.merge.kernel import Kernel
 
-__all__ = ["BLOCK", "Cutoff", "cutoffs", "keep"]
+__all__ = ["BLOCK", "SMALL", "Cutoff", "cutoffs", "keep"]
 
 BLOCK = 1 << 20
 """Elements of a block; the last one of a tensor is shorter."""

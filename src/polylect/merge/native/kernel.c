@@ -365,6 +365,17 @@ double NAME(largest)(const double *values, int64_t n, int64_t k, int64_t *counts
     return found;
 }
 
+/* The cutoffs of k task vectors of n elements each: thresholds, and per input what is above it and equal to it; sizes[j] are kept,
+ * 0 < sizes[j] < n. raw, dtypes: the inputs and the base, last. scratch: 2 n float64 numbers. Returns whether all are finite. */
+int NAME(cutoffs)(int k, const uint8_t *const *raw, const int32_t *dtypes, const int64_t *sizes, int64_t n, double *thresholds,
+                  int64_t *counts, double *scratch) {
+    for (int j = 0; j < k; j++) {
+        if (!NAME(decode)(raw[j], dtypes[j], raw[k], dtypes[k], n, j ? 1 : 2, scratch)) return 0;
+        thresholds[j] = NAME(largest)(scratch, n, sizes[j], counts + 2 * j, scratch + n);
+    }
+    return 1;
+}
+
 /* DARE's mask: n truth values from the bits of SFC64 (Doty-Humphrey 2018, PractRand); see masks.py.
  * state: that of NumPy's SFC64. coarse, fine: the density's first 8 bits and the 56 after them. */
 static inline uint64_t sfc64(uint64_t *s) {
