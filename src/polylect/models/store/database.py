@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,10 @@ class Row(NamedTuple):
     permanent: bool = False
 
 
+_WAIT = 60.0
+"""Seconds that a file may be locked by another process."""
+
+
 class Store:
     """Answers by key, in one SQLite file.
 
@@ -77,10 +82,10 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         with self._named():
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         try:
             with self._named():
-                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._write_ahead()
                 # A kill loses nothing in WAL mode with NORMAL; a power cut may lose the last transactions, never the file.
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 with self._transaction():
@@ -88,6 +93,18 @@ class Store:
         except BaseException:
             self._connection.close()
             raise
+
+    def _write_ahead(self) -> None:
+        """Set WAL mode. Where another process does so at this moment, SQLite does not wait for it as it does elsewhere."""
+        deadline = time.monotonic() + _WAIT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def __enter__(self) -> Store:
         return self
