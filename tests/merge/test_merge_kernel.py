@@ -81,7 +81,7 @@ def encoded(values: np.ndarray, dtype: str) -> np.ndarray:
     """Return the kernel's bytes of float64 values."""
     out, scratch = np.empty(values.size * FLOATS[dtype], np.uint8), np.empty(scratch_size(1))
     operation = Operation(summed([1.0]), task_vectors=False, keep="all", scale=1.0)
-    KERNEL.combine(operation, [values.view(np.uint8)], codes(["F64"]), None, values.size, out, dtype, scratch, check=False)
+    KERNEL.combine(operation, [values.view(np.uint8)], codes(("F64",)), None, values.size, out, dtype, scratch, check=False)
     return out
 
 

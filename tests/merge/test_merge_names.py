@@ -1,7 +1,6 @@
 """Names of a text model's tensors in a multimodal checkpoint."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ VISION_PART = _tensors(["vision_tower.layers.0.mlp.up_proj.weight", "projector.w
 
 def _nested(text: Mapping[str, TensorInfo]) -> dict[str, TensorInfo]:
     """A multimodal checkpoint in LLaVA's naming with this language part."""
-    inside = {f"language_model.{name}": replace(tensor, name=f"language_model.{name}") for name, tensor in text.items()}
+    inside = {f"language_model.{name}": tensor._replace(name=f"language_model.{name}") for name, tensor in text.items()}
     return VISION_PART | inside
 
 

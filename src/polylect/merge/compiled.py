@@ -45,10 +45,10 @@ class CompiledMerger(Merger):
         super().__init__(tensor, context, write)
         assert context.kernel is not None
         self.kernel: Kernel = context.kernel
-        self._dtypes = [source.tensor.dtype for source in self.hashed]
+        self._dtypes = tuple([source.tensor.dtype for source in self.hashed])
         self._codes = codes(self._dtypes)
         base = tensor.base.tensor.dtype if tensor.base is not None else tensor.dtype
-        self._measured_dtypes = [*self._dtypes[: len(self.sources)], tensor.dtype, base]
+        self._measured_dtypes = (*self._dtypes[: len(self.sources)], tensor.dtype, base)
         self._measured_codes = codes(self._measured_dtypes)
         self._operation: Operation
 

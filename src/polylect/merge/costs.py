@@ -166,7 +166,7 @@ def _arithmetic(plan: MergePlan) -> float:
         if compiled is not None and plan.method.form is not None:
             operation = Operation(plan.method.form(values), task_vectors=False, keep="all", scale=1.0)
             out, scratch = np.empty(raw[0].size, np.uint8), np.empty(scratch_size(count))
-            numbered = codes([dtype] * count)
+            numbered = codes((dtype,) * count)
             compiled.combine(operation, raw, numbered, None, _PROBE_ELEMENTS, out, dtype, scratch, check=True)
         else:
             arrays.encode(plan.method.function([arrays.decode(part, dtype) for part in raw], values), dtype)

@@ -20,6 +20,7 @@ from polylect.merge.output import Output
 from polylect.merge.selection import BLOCK
 from polylect.merge.shards import layout, sync
 from polylect.merge.sources import Files
+from polylect.merge.statistics import Sums
 from polylect.merge.streaming import Done, Map, buffers, merge_tensor
 from polylect.merge.takeover import Context
 from polylect.merge.workers import Workers, cores
@@ -68,7 +69,7 @@ def execute(plan: MergePlan, out: Path, *, progress: Progress | None = None) -> 
             # A fault of the inputs: going on after it would fail again.
             partial.discard()
             raise
-        made = manifest.report(plan, run.entries, run.costs(time.perf_counter() - start))
+        made = manifest.report(plan, run.entries, run.costs(time.perf_counter() - start), run.sums)
         _write_files(plan, partial.folder)
         manifest.write(partial.folder, plan, key, run.entries, made)
         for path in partial.folder.iterdir():
@@ -89,6 +90,7 @@ class _Run:
         self.plan, self.partial, self.output = plan, partial, output
         self.progress = progress
         self.entries: dict[str, dict[str, Any]] = {}
+        self.sums: dict[str, Sums] = {}
         self._kept: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self.threads = _threads(plan)
@@ -142,6 +144,8 @@ class _Run:
         sums = None if done.sums is None else done.sums.packed()
         entry = {"name": tensor.name, "hash": done.hash, "sums": sums, "inputs": done.inputs}
         with self._lock:
+            if done.sums is not None:
+                self.sums[tensor.name] = done.sums
             self.partial.append(entry)
             self.entries[tensor.name] = entry
             self._tell("")

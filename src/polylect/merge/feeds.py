@@ -45,7 +45,7 @@ class Scratch(threading.local):
         kept = self._kept.get(name)
         if kept is None or kept.size < size:
             kept = self._kept[name] = np.empty(size, np.uint8)
-        return kept[:size]
+        return kept if kept.size == size else kept[:size]
 
     def floats(self, name: str, size: int) -> NDArray[np.float64]:
         """Return a buffer of `size` float64 numbers."""
@@ -88,7 +88,7 @@ class Feed:
         if not all(source.plain for source in everything):
             # Sources that are not plain are few and their decoding is not the bottleneck: NumPy on every device.
             self._rows = [Rows(source, self.width, self.files, NumpyArrays()) for source in everything]
-        self._plain = [(source.tensor, source.tensor.bytes // max(source.tensor.size, 1)) for source in everything]
+        self._plain = [(source.tensor, source.tensor.width) for source in everything]
         self._numpy = isinstance(self.arrays, NumpyArrays)
 
     @property

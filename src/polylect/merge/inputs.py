@@ -183,7 +183,7 @@ def _read_adapter(folder: Path, label: str, base: Path | None) -> Checkpoint:
     for name, tensor in found.replaced.items():
         tensors[name] = Source(tensor)
     for name, update in found.updates.items():
-        tensors[name] = replace(tensors[name], updates=(update,))
+        tensors[name] = tensors[name]._replace(updates=(update,))
     return Checkpoint(folder, label, base, whole.config, tensors)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_128_hexdigest
@@ -91,9 +92,17 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def report(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Any]) -> MergeReport:
-    """Return the report of a merge from its journal entries, by name; `costs` are the report's fields that come of the run."""
-    sums = {name: Sums.read(entry["sums"]) for name, entry in entries.items() if entry.get("sums")}
+def report(
+    plan: MergePlan,
+    entries: Mapping[str, Mapping[str, Any]],
+    costs: Mapping[str, Any],
+    fresh: Mapping[str, Sums] = MappingProxyType({}),
+) -> MergeReport:
+    """Return the report of a merge from its journal entries, by name.
+
+    `costs` are the report's fields that come of the run; `fresh` are sums that need not be read from the entries.
+    """
+    sums = {name: fresh.get(name) or Sums.read(entry["sums"]) for name, entry in entries.items() if entry.get("sums")}
     present = [(tensor, sums[tensor.name]) for tensor in plan.tensors if tensor.name in sums]
     columns: list[list[float]] = [[] for _ in plan.labels]
     for tensor, found in present:
@@ -177,8 +186,8 @@ def _tensor_lines(plan: MergePlan, entries: Mapping[str, Mapping[str, Any]], mad
         if entry.get("sums"):
             present = [label for label, source in zip(plan.labels, tensor.inputs, strict=True) if source is not None]
             content |= {"parameters": tensor.size, "models": present}
-            sums = known[tensor.name]
-            content |= {"statistics": summary(tensor, sums), "sums": sums.packed()}
+            sums, packed = known[tensor.name], entry["sums"]
+            content |= {"statistics": summary(tensor, sums), "sums": packed if isinstance(packed, str) else sums.packed()}
         yield f"    {_LINE.encode(tensor.name)}: {_LINE.encode(content)}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from polylect.merge.methods import Method, Values
 from polylect.merge.settings import Settings
@@ -33,8 +33,7 @@ class LowRank:
     transposed: bool = False
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input of one output tensor: the bytes of `tensor`, its rows rearranged, plus low-rank updates.
 
     `rows`: int64 array, for every row of the output the row of `tensor`, or -1 where this model lacks the token; None: as is.

@@ -45,12 +45,11 @@ class Files:
         Raises:
             ModelError: the file has become shorter since its header was read, or cannot be read.
         """
-        view = buffer.data
         try:
             descriptor = self._descriptor(tensor.file)
             done = 0
-            while done < len(view):
-                count = os.preadv(descriptor, [view[done:]], tensor.start + offset + done)
+            while done < buffer.size:
+                count = os.preadv(descriptor, [buffer[done:] if done else buffer], tensor.start + offset + done)
                 if not count:
                     raise ModelError(
                         f"{tensor.file}: ends within tensor {tensor.name!r}: it became shorter while it was read. "

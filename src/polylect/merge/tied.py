@@ -7,7 +7,7 @@ taken for what it is: a copy of the embedding is redundant, other numbers are a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from polylect.errors import MergeError
@@ -114,7 +114,7 @@ def _with_head(checkpoint: Checkpoint, head: str, notes: list[str]) -> Checkpoin
     if head in checkpoint.tensors or embedding is None or says_tied(checkpoint.config) is False:
         return checkpoint
     notes.append(f"{checkpoint.label}: uses {embedding} as its head; it is merged into {head} too.")
-    return checkpoint.with_tensors({**checkpoint.tensors, head: replace(checkpoint.tensors[embedding])})
+    return checkpoint.with_tensors({**checkpoint.tensors, head: checkpoint.tensors[embedding]})
 
 
 def _same_bytes(one: TensorInfo, two: TensorInfo) -> bool:

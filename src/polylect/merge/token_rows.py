@@ -154,7 +154,7 @@ def _with_rows(checkpoint: Checkpoint, count: int, rows: np.ndarray | None) -> C
     tensors: dict[str, Source] = {}
     for name, source in checkpoint.tensors.items():
         by_token = _is_by_token(name) and bool(source.tensor.shape) and source.tensor.shape[0] == count
-        tensors[name] = replace(source, rows=rows) if by_token else source
+        tensors[name] = source._replace(rows=rows) if by_token else source
     return checkpoint.with_tensors(tensors)
 
 

@@ -13,9 +13,9 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from polylect.errors import ModelError
 
@@ -38,8 +38,7 @@ _LARGEST = 2**63 - 1
 _NEXT_STEP = "The file is damaged or cut short: download or write the checkpoint again."
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """What the header says of one tensor: its name, safetensors dtype ("BF16", "F32", ...) and shape.
 
     `file` and `start` say where its bytes lie; they are empty for a tensor that is still to be written.
@@ -55,6 +54,11 @@ class TensorInfo:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def width(self) -> int:
+        """Number of bytes of an element; 0 for dtypes that pack several elements into one."""
+        return _BITS[self.dtype] // 8
 
     @property
     def bytes(self) -> int:
@@ -95,16 +99,16 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     header = _parse_object(path, "safetensors header", text)
     _check_metadata(path, header.pop("__metadata__", {}))
     data = 8 + length
-    tensors = [_tensor(path, name, entry, data) for name, entry in header.items()]
-    tensors.sort(key=lambda tensor: (tensor.start, tensor.bytes))
-    expected = data
-    for tensor in tensors:
-        if tensor.start != expected:
-            _refuse(path, tensor.name, f"starts at byte {tensor.start - data} of the data, where {expected - data} comes next")
-        expected += tensor.bytes
-    if total != expected:
-        raise ModelError(f"{path}: {total} bytes where the header promises {expected}. {_NEXT_STEP}")
-    return {tensor.name: tensor for tensor in tensors}
+    tensors = [(_tensor(path, name, entry, data), entry["data_offsets"]) for name, entry in header.items()]
+    tensors.sort(key=itemgetter(1))
+    expected = 0
+    for tensor, (first, last) in tensors:
+        if first != expected:
+            _refuse(path, tensor.name, f"starts at byte {first} of the data, where {expected} comes next")
+        expected = last
+    if total != data + expected:
+        raise ModelError(f"{path}: {total} bytes where the header promises {data + expected}. {_NEXT_STEP}")
+    return {tensor.name: tensor for tensor, _ in tensors}
 
 
 def read_tensors(folder: Path) -> dict[str, TensorInfo]:

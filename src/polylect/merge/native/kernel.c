@@ -21,12 +21,12 @@ enum { TILE = 512 };
 enum dtype { BF16, F16, F32, F64 };
 enum keep { ALL, LARGEST, RANDOM };
 enum fault { FINE, INPUT_NOT_FINITE, RESULT_NOT_FINITE };
+static const int WIDTH[] = {2, 2, 4, 8};
+
 static inline uint64_t bits64(double value) { uint64_t b; memcpy(&b, &value, 8); return b; }
 static inline double from64(uint64_t b) { double value; memcpy(&value, &b, 8); return value; }
 static inline uint32_t bits32(float value) { uint32_t b; memcpy(&b, &value, 4); return b; }
 static inline float from32(uint32_t b) { float value; memcpy(&value, &b, 4); return value; }
-
-static const int WIDTH[] = {2, 2, 4, 8};
 
 /* Whether an element is NaN or infinite: its magnitude's bits reach those of infinity. */
 static int not_finite(const void *raw, int dtype, int n) {
@@ -111,10 +111,9 @@ static void encode_tile(const double *restrict values, int dtype, int n, void *o
 int level(void) {
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();
-    int third = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
-    int fourth = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return third && fourth ? 4 : third ? 3 : 0;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("fma")) return 0;
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? 4 : 3;
 #else
     return 0;
 #endif
@@ -140,6 +139,11 @@ int NAME(decode)(const uint8_t *raw, int dtype, const uint8_t *base, int base_dt
     return 1;
 }
 
+static void add(double *restrict sum, const double *restrict x, int n) { for (int i = 0; i < n; i++) sum[i] += x[i]; }
+static void times(double *restrict x, double factor, int n) {
+    if (factor != 1.0) for (int i = 0; i < n; i++) x[i] *= factor;
+}
+
 /* Which entries of one input are kept. */
 struct kept {
     double threshold;    /* largest: those above it in magnitude, ... */
@@ -151,9 +155,8 @@ struct kept {
 /* Multiplies what is dropped by 0, as NumPy does: the sign of a zero stays that of the entry. */
 static void drop(double *restrict tau, int n, int keep, struct kept *rule, int64_t start) {
     if (keep == RANDOM) {
-        const uint8_t *mask = rule->mask + start;
-        for (int i = 0; i < n; i++) tau[i] *= (double)mask[i];
-        if (rule->factor != 1.0) for (int i = 0; i < n; i++) tau[i] *= rule->factor;
+        for (int i = 0; i < n; i++) tau[i] *= (double)rule->mask[start + i];
+        times(tau, rule->factor, n);
         return;
     }
     double threshold = rule->threshold;
@@ -168,13 +171,10 @@ static void drop(double *restrict tau, int n, int keep, struct kept *rule, int64
         if (equal <= rule->equal) {
             for (int i = 0; i < n; i++) tau[i] *= fabs(tau[i]) >= threshold ? 1.0 : 0.0;
             rule->equal -= equal;
-            return;
-        }
-        for (int i = 0; i < n; i++) {
-            double size = fabs(tau[i]);
-            int last = size == threshold && rule->equal > 0;
+        } else for (int i = 0; i < n; i++) {
+            int last = fabs(tau[i]) == threshold && rule->equal > 0;
             rule->equal -= last;
-            tau[i] *= size > threshold || last ? 1.0 : 0.0;
+            tau[i] *= fabs(tau[i]) > threshold || last ? 1.0 : 0.0;
         }
     }
 }
@@ -191,17 +191,11 @@ struct operation {
     const double *weights;  /* (k,); 1: none */
 };
 
-static void add(double *restrict sum, const double *restrict x, int n) { for (int i = 0; i < n; i++) sum[i] += x[i]; }
-static void times(double *restrict x, double factor, int n) {
-    if (factor != 1.0) for (int i = 0; i < n; i++) x[i] *= factor;
-}
-
 /* TIES, steps 2 and 3; see election.py. `x` holds k tiles, already weighted; the result goes to `sum`. */
 static void elect(const double *restrict x, int k, int n, const struct operation *op, double *restrict sum) {
     double sign[TILE], agree[TILE];
     if (k == 1) {
-        for (int i = 0; i < n; i++) sum[i] = x[i] + 0.0;
-        if (op->divisor != 1.0) for (int i = 0; i < n; i++) sum[i] /= op->divisor;
+        for (int i = 0; i < n; i++) sum[i] = (x[i] + 0.0) / op->divisor;
         return;
     }
     for (int i = 0; i < n; i++) sign[i] = x[i] + x[TILE + i];
@@ -252,10 +246,7 @@ int NAME(combine)(const struct operation *op, int k, const uint8_t *const *raw, 
             times(sum, op->last, m);
             if (op->divisor != 1.0) for (int i = 0; i < m; i++) sum[i] /= op->divisor;
         }
-        if (op->task_vectors) {
-            times(sum, op->scale, m);
-            add(sum, base, m);
-        }
+        if (op->task_vectors) { times(sum, op->scale, m); add(sum, base, m); }
         uint8_t *to = out + start * WIDTH[out_dtype];
         encode_tile(sum, out_dtype, m, to);
         if (not_finite(to, out_dtype, m)) return RESULT_NOT_FINITE;
@@ -338,31 +329,28 @@ int64_t NAME(split)(const double *values, int64_t n, double low, double high, in
     return found;
 }
 
-/* The k-th largest magnitude of n numbers, 0 < k <= n, by quickselect in `sizes`, which has room for n; counts[0] magnitudes are
- * above it, counts[1] equal it. */
-double NAME(largest)(const double *values, int64_t n, int64_t k, int64_t *counts, double *restrict sizes) {
-    for (int64_t i = 0; i < n; i++) sizes[i] = fabs(values[i]);
-    int64_t low = 0, high = n - 1, place = k - 1;
-    while (low < high) {
-        /* The median of three as pivot; three parts, as equal magnitudes are many. Larger ones go to the left. */
-        double a = sizes[low], b = sizes[low + (high - low) / 2], c = sizes[high];
-        double pivot = fmax(fmin(a, b), fmin(fmax(a, b), c));
-        int64_t left = low, at = low, right = high;
-        while (at <= right) {
-            double value = sizes[at];
-            if (value > pivot) { sizes[at++] = sizes[left]; sizes[left++] = value; }
-            else if (value < pivot) { sizes[at] = sizes[right]; sizes[right--] = value; }
-            else at++;
-        }
-        if (place < left) high = left - 1;
-        else if (place > right) low = right + 1;
-        else break;
+/* The k-th largest magnitude of n numbers, 0 < k <= n; counts[0] magnitudes are above it, counts[1] equal it. `sizes` has room for n.
+ *
+ * Found bit by bit: magnitudes sort as their bit patterns do, and a pass that counts what reaches a pattern is a few vector
+ * instructions. Bits below the last one that is set in any number are 0 in the threshold too. */
+double NAME(largest)(const double *values, int64_t n, int64_t k, int64_t *counts, int64_t *restrict sizes) {
+    int64_t any = 0, found = 0;
+    for (int64_t i = 0; i < n; i++) { sizes[i] = (int64_t)(bits64(values[i]) << 1 >> 1); any |= sizes[i]; }
+    int64_t last = any & -any, first = INT64_C(1) << 62;
+    while (first > any) first >>= 1;
+    for (int64_t bit = first; bit && bit >= last; bit >>= 1) {
+        int64_t candidate = found | bit, reached = 0;
+        for (int64_t i = 0; i < n; i++) reached += sizes[i] >= candidate;
+        found = reached >= k ? candidate : found;
+        if (reached != k) continue;
+        found = INT64_MAX; /* The threshold is the smallest of those that reach the pattern. */
+        for (int64_t i = 0; i < n; i++) found = sizes[i] >= candidate && sizes[i] < found ? sizes[i] : found;
+        break;
     }
-    double found = sizes[place];
     int64_t above = 0, equal = 0;
-    for (int64_t i = 0; i < n; i++) { above += fabs(values[i]) > found; equal += fabs(values[i]) == found; }
+    for (int64_t i = 0; i < n; i++) { above += sizes[i] > found; equal += sizes[i] == found; }
     counts[0] = above, counts[1] = equal;
-    return found;
+    return from64((uint64_t)found);
 }
 
 /* The cutoffs of k task vectors of n elements each: thresholds, and per input what is above it and equal to it; sizes[j] are kept,
@@ -371,7 +359,7 @@ int NAME(cutoffs)(int k, const uint8_t *const *raw, const int32_t *dtypes, const
                   int64_t *counts, double *scratch) {
     for (int j = 0; j < k; j++) {
         if (!NAME(decode)(raw[j], dtypes[j], raw[k], dtypes[k], n, j ? 1 : 2, scratch)) return 0;
-        thresholds[j] = NAME(largest)(scratch, n, sizes[j], counts + 2 * j, scratch + n);
+        thresholds[j] = NAME(largest)(scratch, n, sizes[j], counts + 2 * j, (int64_t *)(scratch + n));
     }
     return 1;
 }
