@@ -49,7 +49,7 @@ class Files:
             descriptor = self._descriptor(tensor.file)
             done = 0
             while done < buffer.size:
-                count = os.preadv(descriptor, [buffer[done:] if done else buffer], tensor.start + offset + done)
+                count = os.preadv(descriptor, [buffer[done:].data if done else buffer.data], tensor.start + offset + done)
                 if not count:
                     raise ModelError(
                         f"{tensor.file}: ends within tensor {tensor.name!r}: it became shorter while it was read. "
