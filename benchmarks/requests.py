@@ -3,7 +3,9 @@
 The stub (tests/models/stub_endpoint.py) runs in a process of its own on this machine and answers after 50 ms; 64 requests are in
 flight. Every measurement is a new process; ours includes keys and store. Both sides alternate, and medians are compared.
 
-Run: python benchmarks/requests.py [--counts 2000 20000] [--memory 200000] [--rounds 3] [--openai-python PYTHON]
+Run: python benchmarks/requests.py [--counts 2000 20000] [--memory 200000] [--rounds 3] [--openai-python PYTHON] [--refused]
+
+With --refused only this: our rate against an endpoint that turns down 5 % of the calls at random, or all above 100 a second.
 """
 
 from __future__ import annotations
@@ -83,10 +85,10 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(python: str, kind: str, count: int) -> dict[str, float]:
+def measure(python: str, kind: str, count: int, *options: str) -> dict[str, float]:
     """Run a client in a process of its own against a stub of its own."""
     stub = subprocess.Popen(
-        [sys.executable, str(STUB), "--latency", str(LATENCY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(STUB), "--latency", str(LATENCY), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert stub.stdin
     assert stub.stdout
@@ -115,8 +117,25 @@ def show(kind: str, count: int, runs: list[dict[str, float]]) -> float:
     return rate
 
 
+def refused(rounds: int) -> None:
+    """Print the rate where calls are refused at random, as a ratio to that without, and where there is a limit."""
+    ways = {"none refused": "{}", "5 % at random": '{"429": 0.05}', "20 % at random": '{"429": 0.2}'}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, faults in ways.items():
+            rates[name].append(4000 / measure(sys.executable, "ours", 4000, "--faults", faults)["seconds"])
+    clean = statistics.median(rates["none refused"])
+    for name, found in rates.items():
+        print(f"{name:16}{statistics.median(found):6.0f}/s, ratio {statistics.median(found) / clean:.2f}")
+    found = measure(sys.executable, "ours", 1000, "--faults", "{}", "--rate", "100")
+    print(f"above 100/s     {1000 / found['seconds']:6.0f}/s")
+
+
 def main(given: Any) -> None:
     """Alternate the clients, then look at the memory of a long run."""
+    if given.refused:
+        refused(given.rounds)
+        return
     python = given.openai_python or sys.executable
     theirs_there = subprocess.run([python, "-c", "import openai"], capture_output=True, check=False).returncode == 0
     sides = {"ours": sys.executable, **({"openai": python} if theirs_there else {})}
@@ -140,6 +159,7 @@ if __name__ == "__main__":
     parser.add_argument("--memory", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--openai-python")
+    parser.add_argument("--refused", action="store_true")
     parser.add_argument("--client", choices=["ours", "openai"], help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     given = parser.parse_args()

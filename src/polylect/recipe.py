@@ -181,7 +181,12 @@ class Evaluation(Strict):
     """How stages are compared."""
 
     judge: Literal["verifiable", "llm"] = Field("verifiable", description="Who says which of two answers is better.")
-    model: str | None = Field(None, description="Of judge `llm`: the judge model.")
+    model: str | None = Field(
+        None, description="Of judge `llm`: any model, as `served:URL#NAME`, `vllm:NAME`, a folder, hub name or bundled name."
+    )
+    key_env: str | None = Field(None, description="Of a served judge: environment variable with the key; empty: OPENAI_API_KEY.")
+    instructions: Literal["en", "native"] = Field("en", description="Of judge `llm`: language of what it is told.")
+    judge_tokens: int = Field(512, ge=1, description="Of judge `llm`: most tokens of a verdict.")
     shots: int = Field(5, ge=0, description="Examples for the few-shot base, the fair starting point of a base model.")
     samples: int = Field(3, ge=0, description="Sample answers per language in the report.")
 
@@ -189,6 +194,8 @@ class Evaluation(Strict):
     def _complete(self) -> Evaluation:
         if (self.judge == "llm") != (self.model is not None):
             raise ValueError("`model` is needed with `judge: llm`, and only there")
+        if self.key_env is not None and not (self.model or "").startswith("served:"):
+            raise ValueError("`key_env` belongs to a served judge: `judge: llm` and `model: served:URL#NAME`")
         return self
 
 
@@ -196,9 +203,11 @@ class Runtime(Strict):
     """Where and how wide it runs; never changes a result's meaning."""
 
     jobs: int = Field(1, ge=1, description="Steps that run at the same time.")
-    threads: int | None = Field(None, ge=1, description="Threads per step; empty: cores divided by jobs.")
-    executor: Literal["local", "ray"] = Field("local", description="This machine, or a Ray cluster.")
-    gpus: int = Field(0, ge=0, description="GPUs that the plan is made for.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads per step, and cores of a Ray actor; empty: cores divided by jobs, and 1."
+    )
+    executor: Literal["local", "ray"] = Field("local", description="Where models answer: this machine, or a Ray cluster.")
+    gpus: int = Field(0, ge=0, description="GPUs that the plan is made for; above 0, a Ray actor that holds a model takes one.")
     gpu_tflops: float | None = Field(None, gt=0, description="Sustained bf16 TFLOP/s per GPU, for the plan's hours.")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 __all__ = [
+    "JUDGE_UNFIT",
     "MULTIPLE",
     "Comparison",
     "Completion",
@@ -35,6 +36,9 @@ __all__ = [
 
 MULTIPLE = "mul"
 """ISO 639 code for "multiple languages": the `language` of a macro average."""
+
+JUDGE_UNFIT = "judge unfit"
+"""What the reason of a verdict or comparison begins with where the judge is under a threshold of its certificate."""
 
 
 def content_hash(*parts: Any) -> str:
@@ -229,7 +233,8 @@ class Measurement(Record):
 
     `subset` names a part of the benchmark ("" if it has none), `prompt` and `output` are what the model saw and said; `score`
     is None where it is unscored. `status` is "ok", "failed" (no answer), "unparsed" (no rule could read the
-    answer) or "skipped"; `reason` says why it is not "ok".
+    answer) or "skipped"; `reason` says why it is not "ok". `prompt_language` is that of the prompt's own words: "native", "en",
+    or by what the item was translated into English ("translate-test by apertium", "self-translate by mine"); "" where unknown.
     """
 
     identity = ("model", "benchmark", "language", "item", "subset", "metric")
@@ -245,6 +250,7 @@ class Measurement(Record):
     prompt: str = ""
     output: str = ""
     reference: str = ""
+    prompt_language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +258,7 @@ class Comparison(Record):
     """Pairwise win rate of stage `a` against stage `b` in one language ("mul": macro average), ties counted half.
 
     `win_rate`, `low` and `high` are in [0, 1] (win + tie / 2); `win`, `loss`, `tie` and `unscored` are counts of items.
+    `reason` is why there is no win rate: the most frequent one. It begins with `JUDGE_UNFIT` where the judge is at fault.
     """
 
     identity = ("a", "b", "language")
@@ -266,6 +273,7 @@ class Comparison(Record):
     low: float | None
     high: float | None
     n: int
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,8 @@ def test_numbers_by_hand() -> None:
     assert found["best_single"] == "bo"
     assert english["win_rate"]["best_single"]["value"] == pytest.approx(0.5)
     assert english["win_rate"]["translation"]["value"] == pytest.approx(0.75)
+    assert english["gain"]["translation"]["value"] == pytest.approx((1.0 + 0.0) / 2)
+    assert english["gain"]["random"]["value"] == pytest.approx(0.6 - 0.45)
     assert english["teachers"]["ada"]["share"]["value"] == 1.0
     assert (english["prompt_tokens"], english["completion_tokens"], english["cost"]) == (60, 30, pytest.approx(0.006))
     every = found["languages"]["mul"]
@@ -88,6 +90,23 @@ def test_unscored_answers_enter_no_mean_and_are_counted() -> None:
     assert (row["teachers"]["ada"]["asked"], row["teachers"]["ada"]["scored"]) == (2, 0)
     assert row["teachers"]["ada"]["reward"]["value"] is None
     assert row["random"]["value"] == pytest.approx(0.4)
+
+
+def test_gains_are_of_the_same_prompts() -> None:
+    """The router gains over a teacher where both answers have a score; where its own has none it is counted as not compared."""
+    made = accounts(
+        outcome("a", "en", {"ada": 0.9, "bo": 0.8}),
+        outcome("b", "en", {"ada": 0.1, "bo": None}),
+        outcome("c", "en", {"ada": None, "bo": 0.9}, taken="bo", routed="ada"),
+        outcome("d", "en", {"ada": 0.3}, compare=False),
+    )
+    found = report(made)
+    row = found["languages"]["en"]
+    assert found["best_single"] == "bo"
+    assert (row["best_single"]["value"], row["routed"]["value"]) == (0.8, 0.5)
+    assert (row["gain"]["best_single"]["value"], row["gain"]["best_single"]["n"]) == (pytest.approx(0.1), 1)
+    assert (row["compared"], row["uncompared"]) == (2, 1)
+    assert row["gain"]["translation"]["value"] is None
 
 
 def test_wrong_language_is_a_rate_of_what_was_checked() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,11 +52,36 @@ def test_a_cluster_gives_the_same_tables(prompts: Path, tmp_path: Path) -> None:
     assert far.routing == local.routing
 
 
-def test_models_and_budgets_stay_on_one_machine(prompts: Path, tmp_path: Path) -> None:
-    """What cannot be shared by machines is refused before anything is asked."""
-    pool, arbiter = tmp_path / "pool.yaml", {"kind": "verifiable"}
-    with pytest.raises(RecipeError, match="--budget: is not kept on a Ray cluster"):
-        arbitrate(prompts, pool, arbiter, out=tmp_path / "a", executor="ray", budget="default=9usd")
+def test_a_budget_is_kept_on_a_cluster(prompts: Path, tmp_path: Path) -> None:
+    """The driver admits and settles: the limit holds, and what is over it is not asked and counted."""
+    pytest.importorskip("ray")
+    pool = tmp_path / "priced.yaml"
+    pool.write_text((tmp_path / "pool.yaml").read_text().replace('"}', '", price: {input: 1, output: 2}}'))
+    pool.write_text(pool.read_text().replace('", languages', '", price: {input: 1, output: 2}, languages'))
+    arbiter = {"kind": "verifiable"}
+    settings = {"router": "reward", "repeats": "off", "checks": False, "max_tokens": 4, "samples": 2, "temperature": 1.0}
+
+    def budgeted(out: str, limit: str, **more: Any) -> Mapping[str, Any]:
+        made = arbitrate(prompts, pool, arbiter, out=tmp_path / out, budget=limit, **settings, **more)
+        assert made.routing is not None
+        return {**made.routing["budget"], "asked": made.manifest["requests"]["ask"]["asked"]}
+
+    wide, near = (budgeted(out, "default=1usd", executor=executor) for out, executor in (("wide", "ray"), ("near", "local")))
+    assert wide["asked"] == near["asked"] == 480
+    for tag in ("en", "tr"):
+        assert wide[tag]["spent"] == pytest.approx(near[tag]["spent"])
+        assert wide[tag]["set_aside"] == pytest.approx(0, abs=1e-15)
+    limit = wide["tr"]["spent"] / 2
+    tight = budgeted("tight", f"tr={limit:.9f}usd", executor="ray")
+    assert limit * 0.3 < tight["tr"]["spent"] <= limit
+    assert tight["tr"]["refused"]["over the budget of tr"] == 120 - tight["tr"]["asked"] > 40
+    assert tight["en"]["asked"] == 120
+    rows = answers(tmp_path / "tight")
+    assert len(rows) == 240 + 2 * tight["tr"]["asked"]
+
+
+def test_what_a_cluster_cannot_have_is_refused(prompts: Path, tmp_path: Path) -> None:
+    """A model object and an unknown executor end the run before anything is asked."""
     with pytest.raises(RecipeError, match="east: a model object cannot be sent to a Ray cluster"):
         generate(prompts, FakeModel("east"), out=tmp_path / "b", executor="ray")
     with pytest.raises(RecipeError, match="executor 'slurm': one of local, ray"):

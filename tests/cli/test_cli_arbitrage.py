@@ -71,6 +71,19 @@ def test_it_prints_who_is_good_at_what(files: Path, capsys: pytest.CaptureFixtur
     assert "Finished before; nothing was asked." in capsys.readouterr().out
 
 
+def test_the_page_is_written_and_written_again(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command ends with the path of report.html; `polylect report` on the folder makes the same page anew."""
+    assert main(arguments(files)) == 0
+    page = files / "out" / "report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {page}"
+    text = page.read_text(encoding="utf-8")
+    assert "Whose answers were taken" in text
+    page.unlink()
+    assert main(["report", str(files / "out")]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    assert page.read_text(encoding="utf-8") == text
+
+
 def test_json_has_everything(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json the output is one JSON document with manifest and routing."""
     assert main(arguments(files, "--json", "--router-set", "table={tr: east, default: west}", router="fixed")) == 0

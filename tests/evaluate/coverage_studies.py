@@ -34,6 +34,9 @@ STAIRS = np.linspace(0.0, 1.0, 23)
 EQUAL = np.zeros(8)
 """Eight languages that are equally hard: whichever is lowest is so by chance."""
 
+HALF = np.repeat([0.0, 1.0], [11, 12])
+"""Eleven languages that are equally hard, and twelve that are easier."""
+
 RESAMPLES = 1000
 
 
@@ -198,7 +201,10 @@ STUDIES = (
     gap(100),
     worst(200, MIXED, "one clearly worst"),
     worst(200, EQUAL, "all equal"),
+    worst(100, np.zeros(23), "23 equal ones"),
     worst(200, STAIRS, "23 close ones"),
+    worst(500, STAIRS, "23 close ones"),
+    worst(200, HALF, "11 equal ones of 23"),
     best(200),
     difference(20, MIXED[:1], "one language"),
     difference(200, MIXED[:1], "one language"),

@@ -88,7 +88,7 @@ class ScriptedJudge:
         texts = dict(_ANSWER.findall(request.text))
         name = re.search(r"speaker of (\w+)", request.text)
         item = re.search(r"question (\d+)", request.text)
-        seen = Seen(NAMES[name[1]] if name else "", texts["a"], texts["b"], item[1] if item else "")
+        seen = Seen(NAMES.get(name[1], name[1]) if name else "", texts["a"], texts["b"], item[1] if item else "")
         said = self._say(seen)
         text = f"One of them says more.\nPreferred: {said}" if said in {"A", "B", "TIE"} else said
         return Generated(request.key, 0, text, "stop", len(request.text) // 4, len(text) // 4)

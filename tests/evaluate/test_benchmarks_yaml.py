@@ -65,6 +65,14 @@ def test_options_in_a_column_scored_by_letter(tmp_path: Path) -> None:
     assert task.continuations == (" A", " B")
 
 
+def test_options_are_compared_per_token_where_the_file_says_so(tmp_path: Path) -> None:
+    """`normalise` reaches the tasks and what the manifest says of the prompts; without it nothing is divided."""
+    for value, expected in (("tokens", "tokens"), (None, "none")):
+        prompter = Prompter(entry := benchmarks.resolve(described(tmp_path, normalise=value)))
+        assert {task.normalise for task in prompter.tasks(entry.load()) if isinstance(task, ChoiceTask)} == {expected}
+        assert prompter.describe()["normalise"] == expected
+
+
 def test_examples_and_english_prompt(tmp_path: Path) -> None:
     """A development split gives examples; an English prompt allows the prompt language en."""
     (tmp_path / "set/sw").mkdir(parents=True)
@@ -109,6 +117,7 @@ def test_questions_answered_by_text(tmp_path: Path) -> None:
         ({"options": ["{q}"]}, "a list of two or more templates"),
         ({"options": None}, "a list of two or more templates"),
         ({"score": "words"}, "key 'score': 'words' is none of letters, texts"),
+        ({"normalise": "token"}, "key 'normalise': 'token' is none of none, tokens, characters, bytes. Did you mean 'tokens'"),
         ({"columns": {"lang": "lang"}}, "'lang' is none of language, item, subset, group. Did you mean 'language'"),
         ({"language": "sw"}, "Keep one of the two"),
         ({"kind": "generate", "prompt": "{q}", "options": None}, "key 'score': belongs to the kinds choice and consistency"),

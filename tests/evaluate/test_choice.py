@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from polylect.evaluate.choice import ChoiceScorer, chosen, measure_choice, option_rows
+from polylect.evaluate.choice import ChoiceScorer, chosen, length_of, measure_choice, option_rows
 from polylect.evaluate.score_log import ScoreLog
 from polylect.evaluate.task_types import ChoiceTask, Item
 from polylect.models.likelihood import OptionScore, Question
@@ -58,11 +58,15 @@ def test_most_likely_option_is_the_answer(tmp_path: Path) -> None:
 
 
 def test_first_of_equals_wins_and_length_counts_where_the_set_says_so() -> None:
-    """Ties go to the first option; dividing by bytes or tokens changes the answer only where it is asked for."""
+    """Ties go to the first option; dividing by a length changes the answer only where it is asked for."""
     equal = [OptionScore(-2.0, 1), OptionScore(-2.0, 4)]
     assert chosen(task(1), equal) == 0
     assert chosen(task(1, normalise="bytes"), equal) == 1
     assert chosen(task(1, normalise="tokens"), equal) == 1
+    lengths = {"none": 1, "tokens": 2, "characters": 2, "bytes": 6}
+    thai = task(1, continuations=(" ใช", " ไม่ใช่"))
+    for normalise, length in lengths.items():
+        assert length_of(replace(thai, normalise=normalise), 0, OptionScore(-2.0, 2)) == length
 
 
 def test_unscored_option_leaves_the_item_unscored() -> None:

@@ -89,6 +89,19 @@ def test_parts_are_compared_apart_and_a_single_part_once(tmp_path: Path) -> None
     assert [one.subset for one in compare(str(a), str(b)).scores] == [""]
 
 
+def test_an_item_counts_once_for_the_error_in_whatever_subsets_it_stands(tmp_path: Path) -> None:
+    """Rows of one item in two subsets are one cluster: saying everything twice makes no interval narrower."""
+    a, b = ([*measurements(name, lead, "CS"), *measurements(name, lead, "CA")] for name, lead in (("a", 1.0), ("b", 0.0)))
+    twice = compare(str(folder(tmp_path / "a", a)), str(folder(tmp_path / "b", b))).scores
+    whole, _, once = twice
+    assert (whole.subset, once.subset) == ("", "CS")
+    assert whole.macro.n == 2 * once.macro.n
+    for left, right in zip((whole.macro, *whole.languages), (once.macro, *once.languages), strict=True):
+        # The interval of a single language in one part is the one for three outcomes, which is a little wider.
+        assert left.win_rate.low == pytest.approx(right.win_rate.low, abs=0.005)
+        assert left.win_rate.high == pytest.approx(right.win_rate.high, abs=0.005)
+
+
 def test_a_missing_language_and_unscored_rows_are_counted(tmp_path: Path) -> None:
     """A language that only one side has is "no data" with its count; rows without a score stand there by reason."""
     rows = measurements("new", 0.0)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from judging_examples import SENTENCES, chance
+from judging_examples import SENTENCES, ScriptedJudge, Seen, answer, chance
 
 from polylect import languages
 from polylect.errors import DataError, EvaluationError
@@ -18,6 +18,7 @@ from polylect.evaluate.judging import (
     fit_style,
     gwet_ac1,
     in_right_language,
+    judge,
     krippendorff_alpha,
     read_verdict,
     read_votes,
@@ -25,6 +26,7 @@ from polylect.evaluate.judging import (
 from polylect.evaluate.judging.instructions import compose, has_native
 from polylect.evaluate.judging.parsing import read_reply
 from polylect.evaluate.judging.style import LEAST, features
+from polylect.models import Store
 from polylect.models.requests import Generated
 
 GERMAN = Contest(item="1", language="de", text="Wie heißt der Fluss?", a="Donau", b="Rhein")
@@ -45,7 +47,7 @@ GERMAN = Contest(item="1", language="de", text="Wie heißt der Fluss?", a="Donau
 )
 def test_a_verdict_of_the_form_is_read(text: str, place: str) -> None:
     """The fixed line, with emphasis, in full-width letters, after thoughts, said twice, or as JSON."""
-    assert read_verdict(text) == (place, None)
+    assert read_verdict(text) == (place, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +64,36 @@ def test_a_verdict_of_the_form_is_read(text: str, place: str) -> None:
 )
 def test_anything_else_is_no_verdict_and_says_why(text: str, reason: str) -> None:
     """Nothing is guessed from free text, and nothing unreadable is a tie."""
-    assert read_verdict(text) == (None, reason)
+    assert read_verdict(text) == (None, reason, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A says far more.\n[[A>>B]]", ("first", None, 3)),
+        ("My final verdict is: **[[A>B]]**", ("first", None, 1)),
+        ("[[A=B]]", ("tie", None, 1)),
+        ("[[B = A]]", ("tie", None, 1)),
+        ("[[B>A]]", ("second", None, 1)),
+        ("[[A<<B]]", ("second", None, 3)),
+        ("［［Ｂ＞＞Ａ］］", ("second", None, 3)),
+        ("[[A>B]] or rather [[A>>B]]", (None, "two different verdicts", 1)),
+        ("Preferred: A", (None, "no label such as [[A>B]]", 1)),
+        ("[[A>C]]", (None, "no label such as [[A>B]]", 1)),
+        ("<think>[[A>B]]", (None, "no label such as [[A>B]]", 1)),
+        (" ", (None, "empty reply", 1)),
+    ],
+)
+def test_labels_of_arena_hard_are_read(text: str, found: tuple[str | None, str | None, int]) -> None:
+    """Five labels, a much better answer for three battles; two labels, none, or another form are no verdict."""
+    assert read_verdict(text, "arena-hard") == found
 
 
 def test_a_reply_that_was_cut_or_never_came_has_a_reason_of_its_own() -> None:
     """Cut off before the verdict; the request failed; a cut after the verdict still counts."""
-    assert read_reply(Generated("k", 0, "A says", "length", 9, 9)) == (None, "unparsed", "cut off before the verdict")
-    assert read_reply(Generated("k", 0, "", "", 0, 0, "400: bad request")) == (None, "failed", "judge: 400: bad request")
-    assert read_reply(Generated("k", 0, "Preferred: A\nSince", "length", 9, 9)) == ("first", "ok", None)
+    assert read_reply(Generated("k", 0, "A says", "length", 9, 9)) == ((None, "cut off before the verdict", 1), "unparsed")
+    assert read_reply(Generated("k", 0, "", "", 0, 0, "400: bad request")) == ((None, "judge: 400: bad request", 1), "failed")
+    assert read_reply(Generated("k", 0, "Preferred: A\nSince", "length", 9, 9)) == (("first", None, 1), "ok")
 
 
 def test_instructions_name_the_language_and_frame_the_answers_in_both_orders() -> None:
@@ -164,6 +188,30 @@ def test_the_style_fit_recovers_the_win_rate_at_equal_style() -> None:
     assert set(fit.effects) == {"length"}
 
 
+@pytest.mark.parametrize("liking", ["whichever is longer", "the more, the longer"])
+def test_equal_length_recovers_the_truth_whatever_form_the_liking_takes(liking: str) -> None:
+    """Answers of equal quality, a's twice as long: 57 % or more raw; in 9 of 10 studies and more the interval holds 50 %."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    held, raw, gains = [], [], []
+    for _ in range(60):
+        a, b = (np.exp(generator.normal(mean, 0.35, 800)) * 60 for mean in (0.7, 0.0))
+        size = (a - b) / (a + b)
+        bias = 0.1 * np.sign(size) if liking == "whichever is longer" else 0.1 * size / np.abs(size).mean()
+        points = generator.random(len(a)) < 0.5 + bias
+        fit = fit_style([(features("x" * int(x), "x" * int(y)), float(won)) for x, y, won in zip(a, b, points, strict=True)])
+        assert fit.low is not None
+        assert fit.high is not None
+        assert fit.effects is not None
+        held.append(fit.low <= 0.5 <= fit.high)
+        raw.append(points.mean())
+        gains.append(fit.effects["length"][0])
+    assert np.mean(raw) > 0.57
+    assert np.mean(held) >= 0.9
+    assert np.mean(gains) == pytest.approx(10, abs=1.5)
+
+
 def test_the_style_fit_says_why_there_is_none() -> None:
     """Too few contests, or answers that never differ."""
     assert fit_style([((1.0, 0.0, 0.0, 0.0), 1.0)] * (LEAST - 1)).reason == f"fewer than {LEAST} scored contests"
@@ -208,3 +256,30 @@ def test_bad_votes_name_file_row_and_column(tmp_path: Path, change: dict[str, ob
     row: dict[str, object] = {"item": "1", "language": "de", "winner": "a", "annotator": "x"}
     with pytest.raises(DataError, match=message):
         read_votes(lines(tmp_path / "votes.jsonl", [row, {**row, **change}]), "a", "b")
+
+
+def test_a_much_better_answer_counts_three_battles(tmp_path: Path) -> None:
+    """The contest goes to who has more battles; the score of Arena-Hard is the share of all battles, wrong languages as two."""
+    said = {"1": ("[[A>>B]]", "[[A>B]]"), "2": ("[[A=B]]", "[[B>A]]"), "3": ("[[A>B]]", "no idea")}
+
+    def say(seen: Seen) -> str:
+        forth, back = said[seen.item]
+        return forth if seen.qualities[0] > seen.qualities[1] else back
+
+    rows = [
+        Contest(item=item, language="de", text=f"question {item}: ?", a=answer("de", 2.0), b=answer("de", 1.0)) for item in said
+    ]
+    rows.append(Contest(item="4", language="de", text="question 4: ?", a=answer("en", 2.0), b=answer("de", 1.0)))
+    settings = JudgeSettings(verdicts="arena-hard", ungated=False)
+    with Store(tmp_path / "store.sqlite") as store:
+        found = judge(rows, [ScriptedJudge(say)], store, settings=settings)
+    outcomes = {one.item: (one.winner, one.decided, one.reason) for one in found.outcomes}
+    assert outcomes["1"] == ("a", "judge", None)
+    assert outcomes["2"] == ("a", "judge", None)
+    assert outcomes["3"] == (None, "unscored", "no label such as [[A>B]]")
+    assert outcomes["4"] == ("b", "gate", "wrong language: a")
+    # Three battles for a and one for b; a tie and one for a; none; two for b.
+    assert found.battles["de"].value == found.battles["mul"].value == (3 + 1.5) / (4 + 2 + 2)
+    assert found.as_dict()["battles"]["de"]["value"] == found.battles["de"].value
+    with pytest.raises(EvaluationError, match="told in English"):
+        JudgeSettings(verdicts="arena-hard", instructions="native")

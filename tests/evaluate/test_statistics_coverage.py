@@ -3,18 +3,15 @@
 import coverage_studies
 import pytest
 
-PICKED = {"worst language, all equal": 0.985, "gap of the best": 0.985, "worst language, 23 close": 1.0}
-"""Where the pick was among many, the interval is too wide rather than too narrow: the most coverage allowed, by study."""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("study", coverage_studies.STUDIES, ids=lambda study: study.name)
 def test_nominal_intervals_cover(study: coverage_studies.Study) -> None:
-    """93 to 97 % of the intervals hold the truth; more only where a language was picked among many."""
-    found = study.run(1000)
+    """93 to 97 % of the intervals hold the truth; up to 97.5 % for a language that was picked among many close ones."""
+    picked = study.name.startswith(("worst", "gap of the best"))
+    found = study.run(3000 if picked else 1000)
     print(study.name, found)
-    most = next((limit for name, limit in PICKED.items() if study.name.startswith(name)), 0.97)
-    assert 0.93 <= found.clustered <= most
+    assert 0.93 <= found.clustered <= (0.975 if picked else 0.97)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +27,7 @@ def test_clustered_intervals_cover_and_naive_ones_do_not(study: coverage_studies
 
 def test_the_interval_of_the_worst_knows_that_it_was_picked() -> None:
     """Of equal languages the lowest one's own interval misses the true lowest value far more often than the one for the pick."""
-    found = coverage_studies.worst(100, coverage_studies.EQUAL, "all equal").run(250)
-    assert found.clustered >= 0.93
+    found = coverage_studies.worst(100, coverage_studies.EQUAL, "all equal").run(500)
+    assert 0.91 <= found.clustered <= 0.985
     assert found.naive is not None
     assert found.naive < 0.90

@@ -128,10 +128,23 @@ def test_a_clear_loser_keeps_its_own_interval() -> None:
     for values, corrected in ((np.array([0.2, 0.8, 0.9]), False), (np.array([0.50, 0.51, 0.52]), True)):
         drawn = values + generator.normal(0, 0.02, size=(4000, 3))
         each = [Estimate(v, v - 0.04, v + 0.04) for v in values.tolist()]
-        found = extreme(values, drawn, each, 200, (0.0, 1.0))
+        found = extreme(values, drawn, each, (0.0, 1.0))
         assert found.value == values.min()
         assert found.high is not None
-        assert (found.high > values.min() + 0.0405) == corrected
+        assert (found.high > values.min() + 0.0415) == corrected
+        assert found.low == pytest.approx(values.min() - 0.04)
+
+
+def test_chance_differences_are_not_taken_for_true_ones() -> None:
+    """23 equal languages: the high end is where the lowest of 23 would have to be raised to, not where one language would."""
+    generator = np.random.default_rng(6)
+    values = 0.5 + generator.normal(0, 0.02, size=23)
+    drawn = values + generator.normal(0, 0.02, size=(4000, 23))
+    found = extreme(values, drawn, [Estimate(v, v - 0.04, v + 0.04) for v in values.tolist()], (0.0, 1.0))
+    assert found.low is not None
+    assert found.high is not None
+    assert values.min() < 0.47
+    assert found.low < 0.5 < found.high < 0.55
 
 
 def test_mistakes_are_errors_that_help() -> None:

@@ -1,8 +1,8 @@
 """An OpenAI-compatible endpoint as small as it can be, in a process of its own: it waits, answers, and fails as it is told.
 
-Run: python stub_endpoint.py [--latency SECONDS] [--faults JSON] [--retry-after SECONDS]; it prints its port and lives until
-its standard input is closed. GET /stats tells what it saw. Faults are shares of requests by kind: "429", "500", "hang",
-"malformed", "cut"; "400" is answered to every text that contains "[400]".
+Run: python stub_endpoint.py [--latency SECONDS] [--faults JSON] [--retry-after SECONDS] [--rate PER_SECOND] [--sums JSON]; it
+prints its port and lives until its standard input is closed. GET /stats tells what it saw. Faults are shares of requests by kind:
+"429", "500", "hang", "malformed", "cut"; "400" is answered to every text that contains "[400]".
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
+import time
 import zlib
 from collections import Counter
 from typing import Any
@@ -30,8 +32,10 @@ PLAIN = json.dumps(
 class Stub:
     """What all connections share."""
 
-    def __init__(self, latency: float, faults: dict[str, float] | None, retry_after: float) -> None:
-        self.latency, self.faults, self.retry_after = latency, faults, retry_after
+    def __init__(self, latency: float, faults: dict[str, float] | None, retry_after: float, rate: float | None) -> None:
+        self.latency, self.faults, self.retry_after, self.rate = latency, faults, retry_after, rate
+        self.sums: dict[str, float] = {}
+        self.tokens, self.filled = 0.0, time.monotonic()
         self.seen: Counter[str] = Counter()
         self.good: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -49,7 +53,7 @@ class Stub:
         if kind == "good":
             self.good[text] += 1
             content = json.loads(PLAIN)
-            content["choices"][0]["message"]["content"] = f"answer to {text}"
+            content["choices"][0]["message"]["content"] = self.answer(text)
             return response(200, json.dumps(content).encode()), kind
         if kind == "429":
             return response(429, b'{"error": {"message": "slow down"}}', f"Retry-After: {self.retry_after}\r\n"), kind
@@ -63,12 +67,32 @@ class Stub:
         """Draw what happens to a request from its text and how often it was seen."""
         if "[400]" in text:
             return "400"
+        if self.rate is not None and not self.admitted(self.rate):
+            return "429"
         share = zlib.crc32(f"{text}/{self.seen[text]}".encode()) / (1 << 32)
         for kind, of in (self.faults or {}).items():
             if share < of:
                 return kind
             share -= of
         return "good"
+
+    def answer(self, text: str) -> str:
+        """Return an answer; to a sum the right one for a share of the texts, by what they begin with."""
+        question = text.partition(": ")[2]
+        for start, share in self.sums.items():
+            if question.startswith(start):
+                a, b = (int(number) for number in re.findall(r"\d+", question)[:2])
+                return str(a + b + (zlib.crc32(text.encode()) / (1 << 32) >= share))
+        return f"answer to {text}"
+
+    def admitted(self, rate: float) -> bool:
+        """Take a token from a bucket that is filled at a rate and holds a tenth of a second's."""
+        now = time.monotonic()
+        self.tokens, self.filled = min(rate / 10, self.tokens + (now - self.filled) * rate), now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
 
     def stats(self) -> bytes:
         """Return what was seen, as JSON."""
@@ -130,8 +154,11 @@ async def main() -> None:
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--faults", type=json.loads)
     parser.add_argument("--retry-after", type=float, default=0.05)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--sums", type=json.loads, default={}, help="share of right answers by how a question begins")
     given = parser.parse_args()
-    stub = Stub(given.latency, given.faults, given.retry_after)
+    stub = Stub(given.latency, given.faults, given.retry_after, given.rate)
+    stub.sums = given.sums
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(stub), "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)

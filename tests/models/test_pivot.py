@@ -19,6 +19,7 @@ from polylect.models.spec import open_model
 from polylect.models.store import Keys, Store
 from polylect.models.translators import Failure
 from polylect.models.translators.base import Translated
+from polylect.models.wrappers import with_system
 
 
 class Words:
@@ -166,6 +167,18 @@ def test_engine_asks_it_like_any_model(tmp_path: Path) -> None:
     assert (counts.stored, counts.failed) == (11, 1)
     assert sum(one.reason is None for one in found.values()) == 11
     assert sorted(text for source, _, text in words.asked if source == "de") == sorted(request.text for request in requests)
+
+
+def test_one_text_in_two_languages_has_two_answers(tmp_path: Path) -> None:
+    """What is written alike in two languages is asked, stored and found for each; a wrapper keeps them apart too."""
+    requests = [Request(tag, "Radio?", language=tag) for tag in ("de", "nl")]
+    for number, model in enumerate((PivotModel(Echo(), Words()), with_system(PivotModel(Echo(), Words()), "Kurz."))):
+        with Store(tmp_path / f"{number}.sqlite") as store:
+            assert run([Job(model, requests, Sampling())], store).stored == 2
+            keys = [Keys(model.fingerprint, Sampling()).of(request)[0] for request in requests]
+            texts = [store.get([key], Sampling().max_tokens)[key].text for key in keys]
+            assert [text.partition("(")[0] for text in texts] == ["de", "nl"]
+            assert run([Job(model, requests, Sampling())], store).reused == 2
 
 
 def test_around_a_local_model(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from polylect.errors import DataError, RunError
 from polylect.models import Generated, Request, Sampling
-from polylect.models.store import Keys, Row, Store, answer_key
+from polylect.models.store import Keys, Row, Store, answer_key, by_language
 
 ANSWER = Generated("prompt", 0, "Türkiye\u2028\0 'quoted'", "stop", 7, 3)
 CUT = replace(ANSWER, text="Tür", finish_reason="length", completion_tokens=8)
@@ -250,6 +250,14 @@ def test_examples_and_turns_of_the_same_words_have_two_keys() -> None:
 def test_greedy_answers_depend_on_no_noise() -> None:
     """At temperature 0 seed and top-p change nothing, so nothing is asked again for them."""
     assert answer_key("m", REQUEST, Sampling(seed=1, top_p=0.5), 0) == answer_key("m", REQUEST, Sampling(), 0)
+
+
+def test_language_counts_where_the_fingerprint_says_so() -> None:
+    """A model that answers the same words otherwise in another language has a key for each; the keys of others stay."""
+    tags = [replace(REQUEST, language=tag) for tag in ("", "de", "nl")]
+    assert {answer_key("model", one, Sampling(), 0) for one in tags} == {answer_key("model", REQUEST, Sampling(), 0)}
+    assert len({answer_key(by_language("model"), one, Sampling(), 0) for one in tags}) == 3
+    assert by_language(by_language("model")) == by_language("model")
 
 
 def test_key_is_the_same_everywhere() -> None:

@@ -40,6 +40,20 @@ class Scripted(FakeModel):
 REPLIES = {"a": "x", "b": '"y"', "c": "FAIL", "d": "LONG", "e": "", '"f"': '"z"'}
 
 
+def test_a_base_model_is_told_where_to_stop() -> None:
+    """The texts that end a translation reach the model."""
+    seen = []
+
+    class Watched(Scripted):
+        async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+            """Note the sampling."""
+            seen.append(sampling.stop)
+            return await super().answer(batch, sampling)
+
+    assert LlmTranslator(Watched(REPLIES), stop=["\n"]).translate(["a"], "en", "es") == ["x"]
+    assert seen == [("\n",)]
+
+
 def test_replies_become_translations(tmp_path: Path) -> None:
     """The prompt names both languages; quotes that the original lacks go; failures, cuts and empty replies have reasons."""
     model = Scripted(REPLIES)

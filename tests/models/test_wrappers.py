@@ -96,6 +96,19 @@ def test_store_keeps_wrapped_answers_apart(tmp_path: Path) -> None:
         assert run([Job(with_system(inner, "A"), requests, Sampling())], store).reused == 1
 
 
+def test_store_keeps_languages_apart_that_are_told_different_things(tmp_path: Path) -> None:
+    """One text in two languages has two answers where the system message or the examples go by language, else one."""
+    inner = Echo()
+    requests = [Request(tag, "x", language=tag) for tag in ("en", "de")]
+    apart: list[Model] = [
+        with_system(inner, {"en": "A", "de": "B"}),
+        with_shots(inner, {"en": [("q", "a")], "mul": [("f", "a")]}),
+    ]
+    with Store(tmp_path / "answers.sqlite") as store:
+        assert [run([Job(model, requests, Sampling())], store).stored for model in apart] == [2, 2]
+        assert run([Job(with_system(inner, {"mul": "C"}), requests, Sampling())], store).stored == 1
+
+
 def test_dressed_requests_share_answers_with_whole_conversations(tmp_path: Path) -> None:
     """Asking the model inside with dressed requests stores them as if the caller had written the whole conversation."""
     inner = Echo()

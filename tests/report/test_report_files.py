@@ -50,12 +50,12 @@ def test_json_has_the_documented_keys(document: dict[str, Any]) -> None:
     assert set(document) == {
         *("schema_version", "title", "description", "created", "machine", "languages", "base_stage", "reference_stages"),
         *("final_stage", "stages", "comparisons", "differences", "routing", "steps", "samples", "assets", "settings", "notes"),
-        *("drops", "few_shot_stage", "baseline_stage", "merges"),
+        *("drops", "few_shot_stage", "baseline_stage", "merges", "judge"),
     }
     assert set(document["stages"][0]) == {"name", "title", "model", "kept", "note", "results", "worst", "gap"}
     assert set(document["stages"][0]["results"][0]) == RESULT
     counts = {"win", "loss", "tie", "unscored"}
-    assert set(document["comparisons"][0]) == {"a", "b", "language", "win_rate", "low", "high", "n"} | counts
+    assert set(document["comparisons"][0]) == {"a", "b", "language", "win_rate", "low", "high", "n", "reason"} | counts
     assert set(document["differences"][0]) == {"a", "b", "metric", "language", "value", "low", "high", "n"}
     assert set(document["steps"][0]) == {"name", "key", "seconds", "peak_memory_mb", "skipped", "tokens", "bytes"}
 

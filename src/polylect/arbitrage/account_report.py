@@ -22,6 +22,7 @@ SCHEMA = 1
 """Version of routing.json."""
 
 _UNIT = (0.0, 1.0)
+_COUNTS = ("prompts", "taken", "compared", "uncompared", "explored", "rerouted")
 
 
 def report(accounts: Accounts, *, seed: int = 0, **more: Any) -> dict[str, Any]:
@@ -97,15 +98,20 @@ class _Numbers:
         widest = self._bounds[1] - self._bounds[0]
         # Only an answer that is none of the pool's can be better than the best of the pool.
         self._regret = (-widest if accounts.writer else 0.0, widest)
+        self._difference = (-widest, widest)
 
     def language(self, language: str, best: str | None) -> dict[str, Any]:
         """Return the numbers of one language, or of all ("mul")."""
         translation = self._accounts.translation
         against = {"best_single": best, "translation": translation}
-        wins = {name: self._of(language, "beaten", "compared", _UNIT, other) for name, other in against.items()}
-        means = {name: self._of(language, "compared_reward", "compared", self._bounds, other) for name, other in against.items()}
+        wins = {name: self._of(language, ("beaten",), "compared", _UNIT, other) for name, other in against.items()}
+        means = {
+            name: self._of(language, ("compared_reward",), "compared", self._bounds, other) for name, other in against.items()
+        }
+        paired = ("compared_routed", "compared_reward")
+        gains = {name: self._of(language, paired, "compared", self._difference, other) for name, other in against.items()}
         return {
-            **{name: self._count(language, name) for name in ("prompts", "taken", "compared", "explored", "rerouted")},
+            **{name: self._count(language, name) for name in _COUNTS},
             "not_taken": self._not_taken(language),
             "reward": self._ratio(language, ("taken_reward",), "taken_scored", self._bounds),
             "routed": self._ratio(language, ("routed",), "compared", self._bounds),
@@ -113,6 +119,7 @@ class _Numbers:
             "random": self._ratio(language, ("random",), "compared", self._bounds),
             **means,
             "regret": self._ratio(language, ("oracle", "routed"), "compared", self._regret),
+            "gain": {"random": self._ratio(language, ("routed", "random"), "compared", self._difference), **gains},
             "win_rate": {"random": self._ratio(language, ("beats_random",), "compared", _UNIT), **wins},
             "wrong_language": self._ratio(language, ("taken_wrong",), "taken_checked", _UNIT),
             **self._costs(language, self._accounts.columns),
@@ -124,9 +131,9 @@ class _Numbers:
         return {
             **{figure: self._count(language, figure, name) for figure in ("asked", "scored", "taken")},
             "share": self._ratio(language, ("taken",), "taken", _UNIT, name, per_prompt=True),
-            "reward": self._of(language, "reward", "scored", self._bounds, name),
-            "router_wins": self._of(language, "beaten", "compared", _UNIT, name),
-            "wrong_language": self._of(language, "wrong", "checked", _UNIT, name),
+            "reward": self._of(language, ("reward",), "scored", self._bounds, name),
+            "router_wins": self._of(language, ("beaten",), "compared", _UNIT, name),
+            "wrong_language": self._of(language, ("wrong",), "checked", _UNIT, name),
             **self._costs(language, (name,)),
         }
 
@@ -135,12 +142,12 @@ class _Numbers:
         return {**tokens, "cost": float(sum(self._sum(language, "cost", name) for name in names))}
 
     def _of(
-        self, language: str, numerator: str, denominator: str, bounds: tuple[float, float], teacher: str | None
+        self, language: str, numerators: tuple[str, ...], denominator: str, bounds: tuple[float, float], teacher: str | None
     ) -> dict[str, float | int | None]:
         """Return a ratio of a teacher's figures; nothing known where there is no such teacher."""
         if teacher is None:
             return {"value": None, "low": None, "high": None, "n": 0}
-        return self._ratio(language, (numerator,), denominator, bounds, teacher)
+        return self._ratio(language, numerators, denominator, bounds, teacher)
 
     def _ratio(
         self,

@@ -33,13 +33,15 @@ _PROMPT = (
     "taken_wrong",
     "explored",
     "rerouted",
+    "uncompared",
     "compared",
     "routed",
     "oracle",
     "random",
     "beats_random",
 )
-"""What is added up per prompt. From "compared" on: over the prompts where the router is compared with the pool."""
+"""What is added up per prompt. "uncompared": the router was to be compared with the pool, but its answer has no score. From
+"compared" on: over the prompts where it is compared."""
 
 _TEACHER = (
     "asked",
@@ -293,6 +295,7 @@ def _prompt_figures(given: _Given, pool: int) -> list[NDArray[np.float64]]:
         np.nan_to_num(wrong),
         given.flags[:, 1:2],
         given.flags[:, 2:3],
+        given.flags[:, :1] & ~compared,
         compared,
         *(np.where(compared, value, 0.0) for value in (routed, oracle, random, beats)),
     ]

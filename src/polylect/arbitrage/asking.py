@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polylect.arbitrage.teachers import Teacher
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
     from polylect.models.store import Store
 
-__all__ = ["Asker", "Requests", "ask"]
+__all__ = ["Asker", "Order", "Requests", "ask"]
 
 _COUNTED = ("asked", "stored", "reused", "failed", "retried")
 
@@ -73,15 +73,16 @@ class Asker:
                     self._budget.paid(prompt.language, self._model, answers)
                     self._cost(prompt.language, answers)
                     yield request
-                elif self._admitted(prompt.language, request):
+                elif self._admitted(prompt.language, request, answers):
                     yield request
 
-    def _admitted(self, language: str, request: Request) -> bool:
+    def _admitted(self, language: str, request: Request, stored: list[Generated]) -> bool:
+        """Set the request's cost aside, if there is room for it; `stored` are those of its samples that were paid before."""
         ticket = self._budget.admit(language, self._model, request, self.teacher.sampling)
         if isinstance(ticket, str):
             self.refused[ticket] += 1
             return False
-        self._tickets[request.key] = ticket, []
+        self._tickets[request.key] = ticket, [replace(answer, sample=number) for number, answer in enumerate(stored)]
         return True
 
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
@@ -89,8 +90,13 @@ class Asker:
         return self._model.batches(requests, sampling)
 
     async def answer(self, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
-        """Answer a batch; a request's cost is settled when all its samples have come, which may take several calls."""
+        """Answer a batch, and settle what it cost."""
         answers = await self._model.answer(batch, sampling)
+        self.settle(answers)
+        return answers
+
+    def settle(self, answers: Sequence[Generated]) -> None:
+        """Take note of answers; a request's cost is settled when all its samples have come, which may take several calls."""
         for answer in answers:
             ticket, gathered = self._tickets.get(answer.key, (None, []))
             if ticket is not None:
@@ -99,7 +105,6 @@ class Asker:
                     self._budget.settle(ticket, self._model, gathered)
                     self._cost(ticket.language, gathered)
                     del self._tickets[answer.key]
-        return answers
 
     def _cost(self, language: str, answers: Sequence[Generated]) -> None:
         # The prompt is paid once, however many samples are drawn from it.
@@ -119,6 +124,21 @@ class Asker:
     async def close(self) -> None:
         """Close the model."""
         await self._model.close()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one teacher is asked, and who keeps its budget."""
+
+    teacher: Teacher
+    requests: Requests
+    asker: Asker | None
+
+    @property
+    def limits(self) -> Limits | None:
+        """The teacher's own limits; None where the pool gives none."""
+        own = self.teacher.member.limits
+        return own if own.in_flight or own.requests_per_minute or own.tokens_per_minute else None
 
 
 def ask(
@@ -151,9 +171,7 @@ def ask(
         progress: called with answers done, wanted and failed.
         cluster: who asks in place of this process.
     """
-    from polylect.models.engine import run
-
-    total: Counter[str] = Counter()
+    total: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
     wanted = sum(count * teacher.sampling.samples for count, teacher in zip(counts, teachers, strict=True))
 
     def tell(found: Counts) -> None:
@@ -163,14 +181,13 @@ def ask(
 
     reasons: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    if cluster is not None:
-        asked = [(teachers[i], Requests(_maker(teachers[i], windows, i, None, store), n)) for i, n in enumerate(counts) if n]
-        done = cluster.run(asked, store, limits=limits, retries=retries, progress=tell)
-        return {**{name: getattr(done, name) for name in _COUNTED}, "reasons": dict(done.reasons), "refused": {}}
-    for group in _groups(teachers, counts):
+    for group in _groups(teachers, counts, spread=cluster is not None):
         askers = {index: Asker(teachers[index], budget, {} if costs is None else costs) for index in group} if budget else {}
-        jobs = [_job(teachers[index], windows, index, counts[index], store, askers.get(index)) for index in group]
-        found = run(jobs, store, limits=limits, retries=retries, progress=tell)
+        orders = []
+        for index in group:
+            make = _maker(teachers[index], windows, index, askers.get(index), store)
+            orders.append(Order(teachers[index], Requests(make, counts[index]), askers.get(index)))
+        found = (_here if cluster is None else cluster.run)(orders, store, limits=limits, retries=retries, progress=tell)
         total.update({name: getattr(found, name) for name in _COUNTED})
         reasons += found.reasons
         for asker in askers.values():
@@ -179,28 +196,29 @@ def ask(
     return {**total, "reasons": dict(reasons), "refused": dict(refused)}
 
 
-def _groups(teachers: Sequence[Teacher], counts: Sequence[int]) -> list[list[int]]:
-    """Return the teachers that are asked together, by index."""
+def _groups(teachers: Sequence[Teacher], counts: Sequence[int], *, spread: bool) -> list[list[int]]:
+    """Return the teachers that are asked together, by index: all where they are spread over machines."""
     asked = [index for index, count in enumerate(counts) if count]
+    if spread:
+        return [asked] if asked else []
     alone = [[index] for index in asked if teachers[index].model.in_flight == 1]
     together = [index for index in asked if teachers[index].model.in_flight != 1]
     return [together, *alone] if together else alone
 
 
-def _job(
-    teacher: Teacher,
-    windows: Callable[[int], Iterable[Sequence[Prompt]]],
-    index: int,
-    count: int,
+def _here(
+    orders: Sequence[Order],
     store: Store,
-    asker: Asker | None,
-) -> Any:
-    from polylect.models.engine import Job
+    *,
+    limits: Limits | None,
+    retries: Retries | None,
+    progress: Callable[[Counts], None] | None,
+) -> Counts:
+    """Ask with this process's own engine; what `Cluster.run` does on other machines."""
+    from polylect.models.engine import Job, run
 
-    make = _maker(teacher, windows, index, asker, store)
-    given = teacher.member.limits
-    limits = given if given.in_flight or given.requests_per_minute or given.tokens_per_minute else None
-    return Job(asker or teacher.model, Requests(make, count), teacher.sampling, limits=limits)
+    jobs = [Job(one.asker or one.teacher.model, one.requests, one.teacher.sampling, limits=one.limits) for one in orders]
+    return run(jobs, store, limits=limits, retries=retries, progress=progress)
 
 
 def _maker(

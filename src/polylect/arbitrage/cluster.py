@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from polylect.arbitrage.teachers import Teacher
-from polylect.errors import RecipeError
-from polylect.models.requests import Request
+from polylect.errors import ModelError, RecipeError
 
 if TYPE_CHECKING:
+    from polylect.arbitrage.asking import Order
     from polylect.models.engine import Counts, Limits, Retries
+    from polylect.models.ray_crew import RayJob
+    from polylect.models.ray_worker import Opened
     from polylect.models.store import Store
 
 __all__ = ["EXECUTORS", "Cluster", "cluster"]
 
 EXECUTORS = ("local", "ray")
+
+_BUDGETED = 64
+"""Requests of a shard where there is a budget. Their cost is set aside until they are answered, by an estimate that is too high
+at first: fewer of them leave more of the budget to be used."""
 
 
 @dataclass(frozen=True)
@@ -35,51 +40,63 @@ class Cluster:
 
     def run(
         self,
-        jobs: Sequence[tuple[Teacher, Iterable[Request]]],
+        orders: Sequence[Order],
         store: Store,
         *,
         limits: Limits | None,
         retries: Retries | None,
         progress: Callable[[Counts], None] | None,
     ) -> Counts:
-        """Ask everything that the jobs want and the store does not hold.
+        """Ask everything that the orders want and the store does not hold.
+
+        Budgets are kept here: requests are admitted as shards are made of them, and settled as their rows arrive.
 
         Raises:
             RecipeError: a teacher was given as a model, which cannot be sent to another machine.
-            ModelError, EndpointError: as `run_on_ray`.
+            ModelError, EndpointError: as `run_on_ray`, or a node has another model of a teacher's name than this machine.
         """
-        from polylect.models.ray_shards import RayJob, run_on_ray
+        from polylect.models.ray_shards import run_on_ray
 
-        made = []
-        for teacher, requests in jobs:
-            if not teacher.member.spec:
-                raise RecipeError(f"{teacher.name}: a model object cannot be sent to a Ray cluster. Give a pool file, or a spec.")
-            own = teacher.member.limits
-            given = own if own.in_flight or own.requests_per_minute or own.tokens_per_minute else limits
-            made.append(
-                RayJob(
-                    spec=teacher.member.spec,
-                    requests=requests,
-                    sampling=teacher.sampling,
-                    settings=teacher.member.opening(),
-                    limits=given,
-                    num_cpus=self.num_cpus,
-                    num_gpus=self.num_gpus,
+        jobs = [self._job(order, limits) for order in orders]
+        return run_on_ray(jobs, store, address=self.address, retries=retries, progress=progress)
+
+    def _job(self, order: Order, limits: Limits | None) -> RayJob:
+        from polylect.models.ray_crew import RayJob
+
+        teacher, member = order.teacher, order.teacher.member
+        if not member.spec:
+            raise RecipeError(f"{teacher.name}: a model object cannot be sent to a Ray cluster. Give a pool file, or a spec.")
+
+        def check(opened: Opened) -> None:
+            # Answers are looked up by the key that this machine's model gives them.
+            if opened.fingerprint != teacher.model.fingerprint:
+                raise ModelError(
+                    f"{teacher.name}: a node has another model behind {member.spec} than this machine "
+                    f"(fingerprints {opened.fingerprint} and {teacher.model.fingerprint}). Copy the same folder to every node, "
+                    "or name a revision."
                 )
-            )
-        return run_on_ray(made, store, address=self.address, retries=retries, progress=progress)
+
+        job = RayJob(
+            spec=member.spec,
+            requests=order.requests,
+            sampling=teacher.sampling,
+            settings=member.opening(),
+            limits=order.limits or limits,
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus,
+            opened=check,
+        )
+        return job if order.asker is None else replace(job, shard=_BUDGETED, stored=order.asker.settle)
 
 
-def cluster(executor: str, address: str | None, num_gpus: float, *, budget: bool = False) -> Cluster | None:
+def cluster(executor: str, address: str | None, num_gpus: float) -> Cluster | None:
     """Return the cluster that an executor names; None: this process asks.
 
     Raises:
-        RecipeError: no such executor, or a budget, which is kept where the answers are asked and cannot be shared by machines.
+        RecipeError: no such executor.
     """
     if executor not in EXECUTORS:
         raise RecipeError(f"executor {executor!r}: one of {', '.join(EXECUTORS)} is needed.")
     if executor == "local":
         return None
-    if budget:
-        raise RecipeError("--budget: is not kept on a Ray cluster. Leave it out, or use the executor local.")
     return Cluster(address, num_gpus=num_gpus)

@@ -60,7 +60,7 @@ def generate(
         checks: settings of the checks of every answer, or whether there are any.
         retries: how the engine tries again.
         executor: "local", or "ray": a Ray cluster's actors open the models and ask; this process writes the store.
-        ray_address: of the cluster; None: the one on this machine, or a new one.
+        ray_address: of the cluster; None: that of $RAY_ADDRESS, else a new one on this machine.
         num_gpus: of an actor on the cluster.
         progress: called with (stage, done, total, note).
         settings: those of `polylect.arbitrage.Settings` about sampling and the prompt table.

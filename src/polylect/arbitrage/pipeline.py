@@ -93,7 +93,7 @@ def arbitrate(
         checks: settings of the checks of every answer, or whether there are any.
         retries: how the engine tries again.
         executor: "local", or "ray": a Ray cluster's actors open the models and ask; this process writes the store.
-        ray_address: of the cluster; None: the one on this machine, or a new one.
+        ray_address: of the cluster; None: that of $RAY_ADDRESS, else a new one on this machine.
         num_gpus: of an actor on the cluster.
         progress: called with (stage, done, total, note).
         settings: see `polylect.arbitrage.Settings`.
@@ -111,7 +111,7 @@ def arbitrate(
     from polylect.models.store import Store
 
     chosen = Settings.of(settings)
-    where = cluster(executor, ray_address, num_gpus, budget=budget is not None)
+    where = cluster(executor, ray_address, num_gpus)
     table = PromptTable(Path(prompts), only=languages_of(chosen), splits=chosen.splits, skip_bad=chosen.skip_bad_rows)
     teachers = _teachers(pool, chosen)
     made = _router(router, teachers, chosen)

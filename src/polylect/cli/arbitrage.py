@@ -20,7 +20,8 @@ __all__ = ["command", "engine_options", "given", "prompt_options", "sampling_opt
 _HELP = """Ask a pool of teachers, let an arbiter score the answers, and keep the best answer to each prompt.
 
 TABLE (.parquet or .jsonl) has the columns item, language and text (or messages), and may have reference, source, licence.
-DIR gets every answer (completions), scores, the training sets sft and pairs, the routing report and a manifest.
+DIR gets every answer (completions), scores, the training sets sft and pairs, the routing report (routing.json, report.html)
+and a manifest.
 
 Answers are stored as they come. A run that was killed goes on where it stopped when the same command is given again: nothing that
 was answered is asked again.
@@ -125,6 +126,7 @@ def command(
     from polylect.arbitrage import arbitrate
     from polylect.cli.stage_display import StageDisplay
     from polylect.models.engine import Retries
+    from polylect.report import arbitrage_report
 
     settings = given(options)
     if no_reroute:
@@ -147,10 +149,11 @@ def command(
             progress=display.show,
             **settings,
         )
+    page = arbitrage_report(summary.out)
     if as_json:
         click.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
     else:
-        _print(summary)
+        _print(summary, page)
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def _setting(text: str) -> tuple[str, Any]:
         raise RecipeError(f"--router-set {text!r}: the value is not YAML ({error}). Put it in quotes.") from error
 
 
-def _print(summary: Summary) -> None:
+def _print(summary: Summary, page: Path) -> None:
     from rich.console import Console
 
     from polylect.cli.arbitrage_tables import left_out, routing_notes, routing_table
@@ -193,3 +196,4 @@ def _print(summary: Summary) -> None:
     for line in [*notes, "", *left_out(manifest)]:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Written to {summary.out}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)

@@ -54,6 +54,13 @@ Examples:
     show_default=True,
     help="Language of what judges are told.",
 )
+@click.option(
+    "--verdicts",
+    type=click.Choice(["line", "arena-hard"]),
+    default="line",
+    show_default=True,
+    help="What judges may say: A, B, TIE; or five labels such as [[A>>B]].",
+)
 @click.option("--template", metavar="FILE", type=click.Path(path_type=Path), help="What judges are told, instead of ours.")
 @click.option("--panel", type=click.Choice(["majority", "mean"]), default="majority", show_default=True)
 @click.option("--threshold", "thresholds", metavar="NAME=X", multiple=True, help="Of the judge's certificate. Repeatable.")
@@ -125,6 +132,7 @@ def _settings(options: dict[str, Any]) -> JudgeSettings:
     template = options.pop("template")
     return JudgeSettings(
         instructions=options.pop("instructions"),
+        verdicts=options.pop("verdicts"),
         template=None if template is None else _text(template),
         max_tokens=options.pop("judge_tokens"),
         gate=not options.pop("no_gate"),

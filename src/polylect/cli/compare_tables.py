@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polylect.records import MULTIPLE
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -42,6 +44,9 @@ def _judged(judging: Judging) -> Iterator[str | Table]:
     yield f"Judged by {', '.join(judging.judges)} ({told})"
     yield _rates(judging, rows)
     yield from _alone(judging.rates.alone)
+    if judging.battles:
+        told = ", ".join(f"{'mean' if tag == MULTIPLE else tag} {_percent(one)}" for tag, one in judging.battles.items())
+        yield f"Arena-Hard's score (share of battles, a much better answer wins three): {told}"
     yield "win rate: wins and half the ties, in points, 95 %, wrong-language answers lose; ungated: as the judge has it;"
     yield "equal style: at equal length, lists, bold and headers, ungated; longer: points that the longer answer gains"
     for row in judging.rates.languages:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from polylect.evaluate.comet import Comet
+    from polylect.evaluate.judging import JudgeSettings
 
 __all__ = ["command"]
 
@@ -29,12 +34,16 @@ Examples:
   polylect eval --model models/mine --benchmark xcopa,xstorycloze --data data --out results/mine
   polylect eval --model served:http://127.0.0.1:8000/v1#mine --benchmark mgsm --languages sw,te,th --out results/mgsm
   polylect eval --recorded outputs.jsonl --benchmark mgsm --data data/mgsm --out results/recorded
+  polylect eval --judge served:http://127.0.0.1:8000/v1#judge --benchmark m-rewardbench --languages de,zh --out results/judge
   polylect eval --model models/mine --benchmark global-mmlu-lite --shots 5 --prompt-language native --limit 100 --out try
 """
 
 
 @click.command(name="eval", help=_HELP, context_settings=CONTEXT)
 @click.option("--model", metavar="MODEL", help="Who is evaluated.")
+@click.option("--judge", metavar="MODEL", help="A language model that judges pairs of given answers (m-rewardbench).")
+@click.option("--instructions", type=click.Choice(["en", "native"]), help="Language of what --judge is told.  [default: en]")
+@click.option("--verdicts", type=click.Choice(["line", "arena-hard"]), help="What --judge may say.  [default: line]")
 @click.option("--recorded", type=_PATH, metavar="FILE", help="Recorded outputs (.jsonl, .parquet) instead of a model.")
 @click.option("--benchmark", "benchmarks", required=True, multiple=True, metavar="NAME,...", help="Benchmarks. Repeatable.")
 @click.option("--data", metavar="DIR", help="Data: a folder or file, or a copy's id on the hub.  [default: the hub]")
@@ -45,6 +54,14 @@ Examples:
 @click.option("--examples", type=click.Choice(["fixed", "similar"]), help="How examples are chosen.  [default: fixed]")
 @click.option("--prompt-language", type=click.Choice(["native", "en", "translate"]), help="[default: the benchmark's]")
 @click.option("--translator", metavar="SPEC", help="For --prompt-language translate: who translates; self: the model itself.")
+@click.option(
+    "--comet",
+    metavar="MODEL",
+    is_flag=False,
+    flag_value="Unbabel/XCOMET-XL",
+    help="Score translations by COMET, too.  [xCOMET-XL]",
+)
+@click.option("--comet-python", metavar="PYTHON", help="The Python that has unbabel-comet.  [default: this one]")
 @click.option("--limit", type=_POSITIVE, metavar="N", help="Most items per language and subset.")
 @click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
 @click.option("--name", metavar="NAME", help="What the results call the model.")
@@ -59,6 +76,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     model: str | None,
+    judge: str | None,
     recorded: Path | None,
     benchmarks: tuple[str, ...],
     out: Path,
@@ -74,6 +92,9 @@ def command(
     from polylect.evaluate import evaluate
     from polylect.models.engine import Limits, Retries
 
+    options["judge"] = _judging(judge, model, options)
+    options["comet"] = _comet(options)
+    model = judge or model
     if model is not None:
         _silence_libraries(model)
     with StageDisplay(quiet=as_json) as display:
@@ -92,6 +113,33 @@ def command(
         click.echo(json.dumps(evaluation.as_dict(), ensure_ascii=False, indent=2))
     else:
         print_evaluation(evaluation)
+
+
+def _judging(judge: str | None, model: str | None, options: dict[str, Any]) -> JudgeSettings | None:
+    """Take the judge's options out of the others, and return them as settings; None without a judge."""
+    from polylect.evaluate.judging import JudgeSettings
+
+    given = {name: options.pop(name) for name in ("instructions", "verdicts")}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if judge is None and chosen:
+        raise EvaluationError(f"--{next(iter(chosen))} is about the judge. Name one with --judge MODEL, or leave it out.")
+    if judge is not None and model is not None:
+        raise EvaluationError("--judge and --model both say who is evaluated. Give one of them.")
+    if judge is not None and options["max_tokens"] is not None:
+        chosen["max_tokens"] = options["max_tokens"]
+    return None if judge is None else JudgeSettings(**chosen)
+
+
+def _comet(options: dict[str, Any]) -> Comet | None:
+    """Take the options of COMET out of the others; None where it is not asked for."""
+    from polylect.evaluate.comet import Comet
+
+    model, python = options.pop("comet"), options.pop("comet_python")
+    if model is None:
+        if python is not None:
+            raise EvaluationError("--comet-python is about COMET. Ask for it with --comet, or leave it out.")
+        return None
+    return Comet(model, python) if python else Comet(model)
 
 
 def _listed(text: str) -> list[str]:

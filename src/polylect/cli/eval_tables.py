@@ -82,7 +82,7 @@ def _number(value: float | None, metric: str) -> str:
     """Return a rate in per cent, a score that is on 0 to 100 already as it is."""
     if value is None:
         return "?"
-    return f"{value if 'chrf' in metric else 100 * value:.1f}"
+    return f"{value if 'chrf' in metric or metric == 'comet' else 100 * value:.1f}"
 
 
 def _lines(rows: Sequence[dict[str, Any]], main: str, notes: dict[str, Any]) -> Iterator[str]:
@@ -98,6 +98,8 @@ def _lines(rows: Sequence[dict[str, Any]], main: str, notes: dict[str, Any]) -> 
     if prompts.get("prompt_language"):
         shots = f", {prompts['shots']} shots" if prompts.get("shots") is not None else ""
         yield f"  prompt language: {prompts.get('translation') or prompts['prompt_language']}{shots}"
+    if "judge" in notes:
+        yield from _judge(notes["judge"])
     reasons = notes.get("reasons", {})
     for reason, count in list(reasons.items())[:_TOLD]:
         yield f"  {count:,} rows {reason}"
@@ -108,3 +110,13 @@ def _lines(rows: Sequence[dict[str, Any]], main: str, notes: dict[str, Any]) -> 
     for reason, found in notes.get("recorded", {}).items():
         if reason != "used":
             yield f"  {found['count']:,} recorded outputs {reason}: {', '.join(found['first'])}"
+
+
+def _judge(notes: dict[str, Any]) -> Iterator[str]:
+    """Yield what a judge's verdicts were worth."""
+    yield f"  the two orders disagree: {', '.join(f'{tag} {count:,}' for tag, count in notes['inconsistent'].items())}"
+    for one in notes["certificates"]:
+        if one["status"] == "unfit":
+            yield f"  judge unfit in {one['language']}: {'; '.join(one['why'])}"
+    spent = notes["spent"]
+    yield f"  {spent['games']:,} verdicts, {spent['prompt_tokens']:,} tokens in, {spent['completion_tokens']:,} out"

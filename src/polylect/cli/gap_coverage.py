@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,7 @@ Examples:
 @click.option("--require", multiple=True, metavar="LEVEL[,LEVEL]", help="Levels that every language must have; else exit code 2.")
 @click.option("--measured-only", is_flag=True, help="For --require, what a card says does not count.")
 @click.option("--links", is_flag=True, help="Print the evidence of every language below the matrix.")
-@click.option("--out", metavar="DIR", type=_PATH, help="Folder for gap.json and rows.csv.")
+@click.option("--out", metavar="DIR", type=_PATH, help="Folder for report.html, gap.json, rows.csv, metrics.csv.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="Write JSON; - prints it."
 )
@@ -61,13 +60,13 @@ def command(
     **options: Any,
 ) -> None:
     """Read the sources, print or write the ledger, and check what is required."""
+    from polylect.cli.gap_writing import write
     from polylect.gap.coverage import gap_coverage
 
     asked = [part.strip() for text in languages for part in text.split(",") if part.strip()]
     document = gap_coverage(sources, languages=asked, **options)
-    _written(document, out, json_file)
-    if json_file is None or str(json_file) != "-":
-        _show(document, links, out)
+    if write(document, out, None if json_file is None else str(json_file)):
+        _show(document, links)
     required = document["summary"]["required"]
     if required is None:
         return
@@ -77,23 +76,6 @@ def command(
     click.echo(lines[0], err=json_file is not None)
 
 
-def _written(document: dict[str, Any], out: Path | None, json_file: Path | None) -> None:
-    from polylect.gap.document import write_document
-
-    if out is not None:
-        write_document(document, out)
-    if json_file is None:
-        return
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    if str(json_file) == "-":
-        click.echo(text)
-        return
-    try:
-        json_file.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"--json {json_file}: cannot be written ({error.strerror or error}). Name another file.") from error
-
-
 def _verdict(required: dict[str, Any]) -> list[str]:
     from polylect.gap.coverage import Required
 
@@ -101,7 +83,7 @@ def _verdict(required: dict[str, Any]) -> list[str]:
     return Required(tuple(required["levels"]), tuple(required["languages"]), missing).lines()
 
 
-def _show(document: dict[str, Any], links: bool, out: Path | None) -> None:
+def _show(document: dict[str, Any], links: bool) -> None:
     from rich.console import Console
 
     console = Console()
@@ -122,8 +104,6 @@ def _show(document: dict[str, Any], links: bool, out: Path | None) -> None:
         _say(console, f"Not resolved: {one['text']!r} in {where}: {one['reason']}")
     for note in document["notes"]:
         _say(console, f"- {note}")
-    if out is not None:
-        _say(console, f"Written to {out}")
 
 
 def _say(console: Any, text: str) -> None:

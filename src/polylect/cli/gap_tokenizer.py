@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,7 +46,7 @@ Examples:
 @click.option("--sort", type=click.Choice(_SORTS), default="premium", show_default=True, help="Order of the printed languages.")
 @click.option("--top", type=click.IntRange(min=0), default=25, show_default=True, metavar="N", help="Languages printed, 0: all.")
 @click.option("--by", type=click.Choice(tuple(_GROUPS)), help="Print groups of languages instead.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for rows.csv and gap.json.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report.html, gap.json and CSV.")
 @click.option("--json", "json_to", metavar="FILE", help="Write the document as JSON; - for the standard output.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 def command(
@@ -55,33 +54,16 @@ def command(
     sort: str, top: int, by: str | None, out: Path | None, json_to: str | None, seed: int,
 ) -> None:  # fmt: skip
     """Measure, print, write."""
-    from polylect.gap import gap_tokenizer, write_document
+    from polylect.cli.gap_writing import write
+    from polylect.gap import gap_tokenizer
 
     wanted = None if languages is None else [tag for tag in languages.replace(" ", "").split(",") if tag]
     with _progress() as progress:
         document = gap_tokenizer(
             tokenizers, corpus, wanted, reference=reference, price=price, window=window, seed=seed, progress=progress
         )
-    if json_to is not None:
-        _write_json(document, json_to)
-    if out is not None:
-        paths = write_document(document, out)
-        click.echo("Wrote " + ", ".join(map(str, paths)), err=True)
-    if json_to != "-":
+    if write(document, out, json_to):
         _print(document, sort, top, by)
-
-
-def _write_json(document: dict[str, Any], target: str) -> None:
-    from polylect.errors import DataError
-
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    if target == "-":
-        click.echo(text)
-        return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written ({error.strerror or error}). Name another file with --json.") from error
 
 
 def _print(document: dict[str, Any], sort: str, top: int, by: str | None) -> None:

@@ -12,7 +12,7 @@ from polylect import __version__
 from polylect.cli.context import CONTEXT
 from polylect.errors import PolylectError
 
-__all__ = ["LazyGroup", "gap_group", "import_group", "main", "prompts_group", "train_group"]
+__all__ = ["LazyGroup", "gap_group", "import_group", "main", "prompts_group", "safety_group", "train_group"]
 
 _COMMANDS = {
     "run": ("run", "Run a recipe: from a base model to a better multilingual one, with the evidence."),
@@ -31,6 +31,8 @@ _COMMANDS = {
     "import": ("imports", "Bring in results of other tools: lm-evaluation-harness."),
     "export": ("export", "Write results for other tools: results JSON, model card."),
     "gap": ("gap", "The language gap: what each language costs, who is covered, how far behind."),
+    "survey": ("survey", "Which languages papers and cards study, and whether they say so."),
+    "safety": ("safety", "Safety per language: harm, refusals, answers beside the point, over-refusal."),
     "prompts": ("prompts", "Make prompts: translate a set, ground in passages, grow from seeds."),
     "train": ("train", "Single training steps: trim a vocabulary, train a reward model."),
 }
@@ -44,6 +46,10 @@ _IMPORT = {
 _GAP = {
     "tokenizer": ("gap_tokenizer", "What each of 460 languages costs with a tokenizer."),
     "coverage": ("gap_coverage", "Who is claimed, trained, evaluated, human-checked, safety-tested."),
+    "performance": ("gap_performance", "How far each language is behind English and the best one."),
+}
+_SAFETY = {
+    "eval": ("safety_eval", "How a model answers harmful prompts and harmless twins, per language."),
 }
 _PROMPTS = {
     "translate": ("prompts_translate", "Translate a prompt set into other languages, code and numbers kept."),
@@ -117,6 +123,11 @@ def import_group() -> LazyGroup:
 def gap_group() -> LazyGroup:
     """Return the group `polylect gap`."""
     return LazyGroup(lazy=_GAP, name="gap", help="The language gap: what each language costs, who is covered, how far behind.")
+
+
+def safety_group() -> LazyGroup:
+    """Return the group `polylect safety`."""
+    return LazyGroup(lazy=_SAFETY, name="safety", help="Safety in every language: measure it, improve it, show what it costs.")
 
 
 def prompts_group() -> LazyGroup:

@@ -55,10 +55,12 @@ class ChoiceScorer:
 
 
 def length_of(task: ChoiceTask, option: int, score: OptionScore) -> float:
-    """Return what an option's log-likelihood is divided by: 1, its UTF-8 bytes without the space before it, or its tokens."""
-    if task.normalise == "bytes":
-        return float(max(1, len(task.continuations[option].removeprefix(" ").encode())))
-    return float(max(1, score.tokens)) if str(task.normalise) == "tokens" else 1.0
+    """Return what an option's log-likelihood is divided by: 1, or its length as `ChoiceTask.normalise` counts it, at least 1."""
+    if task.normalise == "tokens":
+        return float(max(1, score.tokens))
+    text = task.continuations[option].removeprefix(" ")
+    lengths = {"none": 1, "characters": len(text), "bytes": len(text.encode())}
+    return float(max(1, lengths[task.normalise]))
 
 
 def chosen(task: ChoiceTask, scores: Sequence[OptionScore]) -> int | None:

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from polylect.errors import EvaluationError, nearest
-from polylect.evaluate.paired import DifferenceRow, PairedComparison, compare, decide
+from polylect.evaluate.clustered import clustered_test
+from polylect.evaluate.paired import DifferenceRow, PairedComparison, compare
 from polylect.records import MULTIPLE, Measurement
-from polylect.resampling import Estimate
+from polylect.resampling import Estimate, tabulate
 
 __all__ = ["ScoreComparison", "ScoreRow", "compare_scores"]
 
 _Cells = dict[tuple[str, str, str], Measurement]
+"""Measurements by subset, language and item."""
+
+
+class _Game(NamedTuple):
+    """An item that both have scored: 1 point where a's score is higher, 0.5 where they are equal, 0 where it is lower."""
+
+    item: str
+    language: str
+    points: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +126,7 @@ def compare_scores(
         first = comparison.rows[0]
         if first.subset and len(parts[first.benchmark, first.metric]) == 1:
             continue  # The only part is the whole.
-        found.append(_comparison(comparison, _chosen(left, first), _chosen(right, first), seed))
+        found.append(_comparison(comparison, _chosen(left, first), _chosen(right, first)))
     return found
 
 
@@ -128,24 +138,16 @@ def _chosen(rows: Sequence[Measurement], of: DifferenceRow) -> _Cells:
     }
 
 
-def _comparison(comparison: PairedComparison, left: _Cells, right: _Cells, seed: int) -> ScoreComparison:
+def _comparison(comparison: PairedComparison, left: _Cells, right: _Cells) -> ScoreComparison:
     games = []
     for key in left.keys() & right.keys():
         x, y = left[key].score, right[key].score
         if x is not None and y is not None:
-            games.append(
-                replace(
-                    left[key],
-                    id="",
-                    subset="",
-                    item="/".join((key[0], key[2])),
-                    metric="win",
-                    score=0.5 + 0.5 * ((x > y) - (x < y)),
-                )
-            )
-    wins = _win_rates(games, seed)
-    tally = Counter((game.language, game.score) for game in games)
-    tally.update((MULTIPLE, game.score) for game in games)
+            _, language, item = key
+            games.append(_Game(item, language, 0.5 + 0.5 * ((x > y) - (x < y))))
+    wins = _win_rates(games)
+    tally: Counter[tuple[str, float | None]] = Counter((game.language, game.points) for game in games)
+    tally.update((MULTIPLE, game.points) for game in games)
     missing = [_unscored(cells) for cells in (left, right)]
     rows = [
         _row(row, comparison.scale, wins.get(row.language, Estimate(None, None, None)), tally, missing)
@@ -188,15 +190,15 @@ def _row(
     )
 
 
-def _win_rates(games: Sequence[Measurement], seed: int) -> dict[str, Estimate]:
-    if not games:
-        return {}
-    (found,) = decide(games, seed=seed, bounds={"win": (0.0, 1.0)})
+def _win_rates(games: Sequence[_Game]) -> dict[str, Estimate]:
+    """Return win rates per language, and over languages, with errors clustered by item across subsets and languages."""
+    table = tabulate([(game.item, game.language, game.points - 0.5) for game in games], sorted({game.language for game in games}))
+    columns = {language: [j] for j, language in enumerate(table.languages)} | {MULTIPLE: list(range(len(table.languages)))}
     rates = {}
-    for row in found.rows:
-        if row.scope in {"language", "macro"} and row.value is not None:
-            low, high = (None if end is None else min(max(0.5 + end, 0.0), 1.0) for end in (row.low, row.high))
-            rates[row.language] = Estimate(0.5 + row.value, low, high)
+    for language, at in columns.items() if games else ():
+        value, low, high = clustered_test(table.sums[:, at], table.counts[:, at], 0.5).estimate
+        low, high = (None if end is None else min(max(0.5 + end, 0.0), 1.0) for end in (low, high))
+        rates[language] = Estimate(None if value is None else 0.5 + value, low, high)
     return rates
 
 

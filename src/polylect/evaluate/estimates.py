@@ -10,17 +10,24 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polylect.resampling import Estimate, Floats, ItemTable, means, percentiles, replicates, wilson
 
 __all__ = ["NOTHING", "Estimates", "extreme", "from_tables"]
 
+_Flags: TypeAlias = NDArray[np.bool_]
+
 NOTHING = Estimate(None, None, None)
 _ENGLISH = "en"
 _Z = 1.959963984540054
-_UPPER = 0.975
+_MISS = 0.025
+"""Chance that the high end of the lowest value lies below the truth."""
+_MISS_TIED = 0.03
+"""The same where the low end can hardly lie above it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Estimates:
         if not self.scored:
             return None, NOTHING
         at = self.scored
-        found = extreme(self.values[at], self.drawn[:, at], [self.each[j] for j in at], self.all_items, self.bounds)
+        found = extreme(self.values[at], self.drawn[:, at], [self.each[j] for j in at], self.bounds)
         return self.languages[at[int(np.argmin(self.values[at]))]], found
 
     @property
@@ -109,7 +116,7 @@ class Estimates:
 
         values, drawn, reach = below(self.values), below(self.drawn), self._differences
         own = [percentiles(drawn[:, k], float(values[k]), self.all_items, reach, expanded=True) for k in range(number)]
-        value, low, high = extreme(values, drawn, own, self.all_items, reach)
+        value, low, high = extreme(values, drawn, own, reach)
         best = self.languages[self.scored[int(np.argmin(values))]]
         return best, Estimate(_minus(value), _minus(high), _minus(low))
 
@@ -146,36 +153,67 @@ def from_tables(tables: Sequence[ItemTable], bounds: tuple[float, float], seed: 
     )
 
 
-def extreme(values: Floats, drawn: Floats, each: Sequence[Estimate], items: int, bounds: tuple[float, float]) -> Estimate:
+def extreme(values: Floats, drawn: Floats, each: Sequence[Estimate], bounds: tuple[float, float]) -> Estimate:
     """Return the lowest of several values with a 95 % interval for the lowest *true* value.
 
     The lowest observed value is too low on average: it was picked because chance pushed it down. The low end needs no care (the
     truth is at most 2.5 % likely to lie below the low end of the language that is truly lowest). The high end is the least of
-    the languages' high ends after each has been moved out by the factor k / 1.96, where k is the 97.5 % quantile of the
-    largest standardised bootstrap deviation among the languages that could be the lowest. With one clear loser k = 1.96 and
-    the interval is its own; with many close ones the interval reaches up. This is the confidence region of intersection
-    bounds with its selection of contenders (Chernozhukov, Lee and Rosen 2013, Econometrica 81, sections 3.1 and 4).
+    the languages' high ends after each has been moved by the factor k / 1.96 (an intersection bound: Chernozhukov, Lee and Rosen
+    2013, Econometrica 81). k is the quantile of what would have been needed in resamples around `_likely_truths`: resamples
+    around the values themselves would take chance differences for true ones (Andrews 2000, Econometrica 68, on why that fails).
+    With one clear loser the interval is its own; with many equals it reaches up. There the low end hardly ever misses, so the
+    high end may miss in 3 % instead of 2.5 %; the other 2 % are left for what is not known of the truths.
+
+    Simulated coverage is 93 to 97 % for one clear loser, equal languages and evenly spaced ones, and up to 98 % where many lie
+    about one standard error apart (docs/statistics.md).
 
     Args:
         values: shape (L,), no NaN.
         drawn: their bootstrap replicates, shape (resamples, L).
         each: the languages' own intervals, shape (L,).
-        items: the number of items drawn from.
         bounds: smallest and largest value that can be.
     """
     value = float(values.min())
     if any(one.low is None or one.high is None for one in each):
         return Estimate(value, None, None)
     lows, highs = (np.array(ends, dtype=np.float64) for ends in ([e.low for e in each], [e.high for e in each]))
-    deviations = np.where(np.isnan(drawn), 0.0, values - drawn)
+    deviations = np.where(np.isnan(drawn), 0.0, drawn - values)
+    close, truths = _likely_truths(values, deviations)
+    low = float(lows[close].min())
     # A language where nothing varies still has an interval: its half-width stands in for the standard error.
     errors = np.maximum(deviations.std(axis=0), np.maximum(highs - values, 1e-12) / (4 * _Z))
-    standardised = deviations / errors
-    kappa = float(np.quantile(standardised.max(axis=1), 1 - 0.1 / math.log(max(items, 3))))
-    contenders = values <= (values + kappa * errors).min() + 2 * kappa * errors
-    k = max(_Z, float(np.quantile(standardised[:, contenders].max(axis=1), _UPPER)))
+    missed = float(((truths + deviations).min(axis=1) - (value - low) > truths.min()).mean())
+    needed = ((truths.min() - truths - deviations) / errors).max(axis=1)
+    k = float(np.quantile(needed, 1 - max(_MISS, _MISS_TIED - missed)))
     high = float((values + k / _Z * (highs - values)).min())
-    return Estimate(value, float(lows[contenders].min()), min(max(high, value), bounds[1]))
+    return Estimate(value, low, min(max(high, value), bounds[1]))
+
+
+def _likely_truths(values: Floats, deviations: Floats) -> tuple[_Flags, Floats]:
+    """Return which values could be the lowest true one, shape (L,), and all values with those drawn towards their mean.
+
+    Values spread more than their truths do. Those no further above the lowest than chance alone would spread equal ones (the
+    median range of the deviations) are shrunk by the share of their variance that is chance: the empirical Bayes estimate
+    (Morris 1983, JASA 78), from which Laird and Louis 1987 (JASA 82) draw their bootstrap samples. What moves all languages
+    together (hard items) changes no order and is taken out first.
+
+    Args:
+        values: shape (L,).
+        deviations: of the replicates from them, shape (resamples, L).
+    """
+    apart = deviations - deviations.mean(axis=1, keepdims=True)
+    spread = np.maximum(apart.std(axis=0), 1e-12)
+    reach = float(np.median(np.ptp(apart / spread, axis=1)))
+    close = np.asarray(values - values.min() <= reach * spread)
+    if close.sum() < 2:
+        return close, values
+    part = deviations[:, close]
+    chance = float((part - part.mean(axis=1, keepdims=True)).var(axis=0).sum()) / (close.sum() - 1)
+    seen = float(values[close].var(ddof=1))
+    kept = max(0.0, 1 - chance / seen) if seen > 0 else 0.0
+    truths = values.copy()
+    truths[close] = values[close].mean() + kept * (values[close] - values[close].mean())
+    return close, truths
 
 
 def _over_parts(parts: Sequence[Floats]) -> Floats:

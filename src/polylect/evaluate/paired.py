@@ -250,7 +250,7 @@ def _worst(
     each = [tested[j].estimate for j in scored]
     values: Floats = np.array([one.value for one in each], dtype=np.float64)
     drawn = replicates(table, seed, resamples)[:, scored]
-    return [scored[int(np.argmin(values))]], extreme(values, drawn, each, len(table.sums), (-reach, reach))
+    return [scored[int(np.argmin(values))]], extreme(values, drawn, each, (-reach, reach))
 
 
 def _verdict(value: float | None, p: float | None, level: float) -> Outcome:

@@ -63,6 +63,11 @@ class Subject:
         folder = resolve(self._parsed.target, settings.pop("revision", None))
         return LocalModel(folder, name=self.name, dtype=as_dtype(self._dtype), **settings)
 
+    @property
+    def local(self) -> bool:
+        """Whether it is a checkpoint on this machine."""
+        return self._parsed.kind == LOCAL
+
     @cached_property
     def model(self) -> Model:
         """The model, for generation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from polylect import languages as language_table
 from polylect import tables
 from polylect.errors import EvaluationError, RunError
 from polylect.evaluate.benchmarks import Benchmark, resolve
+from polylect.evaluate.comet import Comet, comet_rows
 from polylect.evaluate.example_choice import ExamplePool, Selection
 from polylect.evaluate.items_read import ReadItems, data_of, read_items
 from polylect.evaluate.prompting import Prompter, load_examples
@@ -25,6 +26,7 @@ from polylect.evaluate.task_types import PromptLanguage, UnpromptedItem
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
+    from polylect.evaluate.judging import JudgeSettings
     from polylect.models.engine import Limits, Retries
 
 __all__ = ["SCHEMA", "Evaluation", "evaluate"]
@@ -70,6 +72,8 @@ class _Run:
     limits: Limits | None = None
     retries: Retries | None = None
     max_tokens: int | None = None
+    judge: JudgeSettings | None = None
+    comet: Comet | None = None
     rows: list[Measurement] = field(default_factory=list)
     options: list[dict[str, object]] = field(default_factory=list)
     summary: list[dict[str, Any]] = field(default_factory=list)
@@ -81,6 +85,8 @@ def evaluate(
     benchmarks: Sequence[str],
     *,
     out: Path,
+    judge: JudgeSettings | None = None,
+    comet: Comet | None = None,
     data: Path | str | None = None,
     recorded: Path | None = None,
     name: str | None = None,
@@ -108,6 +114,9 @@ def evaluate(
         model: a spec (`polylect.models.open_model`); None with `recorded`.
         benchmarks: names, or YAML files of one's own.
         out: folder of the result.
+        judge: how the model judges, where the benchmark asks which of two given answers is better (M-RewardBench); None: a
+            local model gives rewards, and any other judges with the defaults.
+        comet: what scores translations besides chrF++; None: nothing does.
         data: folder or file of the data; with several benchmarks a folder that has one of each name. None: the hub.
         recorded: JSON lines or Parquet of outputs, instead of a model.
         name: what the tables call the model.
@@ -140,16 +149,19 @@ def evaluate(
     opening = {"name": name, "dtype": dtype, "batch_tokens": batch_tokens, "batch_rows": batch_rows, **model_settings}
     subject = Subject(model, limits=limits, retries=retries, **opening) if model is not None else None
     called = subject.name if subject else name or (outputs.model if outputs else "") or (recorded.stem if recorded else "")
-    settings = {
+    settings: dict[str, Any] = {
         "model": model, "name": called, "recorded": str(recorded) if recorded else None,
         "benchmarks": [entry.name for entry in entries], "data": str(data) if data is not None else None, "languages": tags,
         "shots": shots, "examples": examples, "prompt_language": prompt_language, "translator": translator, "limit": limit,
         "max_tokens": max_tokens, "dtype": dtype, "seed": seed,
     }  # fmt: skip
+    settings |= _extra(entries, judge, comet)
     with ResultFolder(out, settings) as folder:
         if folder.finished is not None:
             return _finished(folder)
-        run = _Run(subject, outputs, called, settings, folder, seed, progress or _silent, limits, retries, max_tokens)
+        run = _Run(
+            subject, outputs, called, settings, folder, seed, progress or _silent, limits, retries, max_tokens, judge, comet
+        )
         began = time.monotonic()
         try:
             for entry in entries:
@@ -158,6 +170,27 @@ def evaluate(
         finally:
             if subject is not None:
                 subject.close()
+
+
+def _extra(entries: Sequence[Benchmark], judge: JudgeSettings | None, comet: Comet | None) -> dict[str, Any]:
+    """Return the settings that only some evaluations have; what they need is checked before anything is asked."""
+    settings: dict[str, Any] = {}
+    if judge is not None:
+        _check_judges(entries)
+        settings["judge"] = judge.as_dict()
+    if comet is not None:
+        comet.check()
+        settings["comet"] = comet.model
+    return settings
+
+
+def _check_judges(entries: Sequence[Benchmark]) -> None:
+    other = [entry.name for entry in entries if entry.kind != "reward"]
+    if other:
+        raise EvaluationError(
+            f"benchmark {other[0]!r}: its items are no pairs of given answers, so there is nothing to judge. Give --model MODEL; "
+            "the answers of two models are judged by `polylect compare --judge`."
+        )
 
 
 def _entries(benchmarks: Sequence[str]) -> list[Benchmark]:
@@ -178,8 +211,13 @@ def _benchmark(run: _Run, entry: Benchmark, data: Path | str | None, tags: Seque
     run.progress(f"{entry.name}: read", 0, None, "")
     read = read_items(entry, data, tags, run.settings["limit"])
     outcome, prompts = _outcome(run, entry, data, tags, read)
+    if run.comet is not None and entry.kind == "translate":
+        run.progress(f"{entry.name}: COMET", 0, None, run.comet.model)
+        outcome.rows += comet_rows(run.comet, read.items, outcome.rows)
+        outcome.notes["comet"] = run.comet.model
     rows = summary_of(entry, outcome.rows, run.seed)
-    run.rows += outcome.rows
+    stated = prompts.get("translation") or prompts.get("prompt_language") or ""
+    run.rows += [replace(row, prompt_language=stated) for row in outcome.rows]
     run.options += outcome.options
     run.summary += [row.as_dict() for row in rows]
     run.notes[entry.name] = {
@@ -213,9 +251,7 @@ def _outcome(
     if run.model is None:
         raise AssertionError("neither a model nor recorded outputs")
     if entry.kind == "reward":
-        from polylect.evaluate.rewards import run_reward
-
-        return run_reward(read.items, run.model, run.name, _staged(run, entry)), {"prompt_language": "native"}
+        return _preferred(run, entry, read), {"prompt_language": "native"}
     prompter = _prompter(run, entry, data, tags)
     tasks = prompter.tasks(read.items)
     lost = sum(isinstance(task, UnpromptedItem) for task in tasks)
@@ -223,6 +259,28 @@ def _outcome(
         entry, tasks, run.model, run.name, folder=run.folder.store, progress=_staged(run, entry), limits=run.limits,
         retries=run.retries, seed=run.seed, max_tokens=run.max_tokens,
     ), {**prompter.describe(), "unprompted": lost}  # fmt: skip
+
+
+def _preferred(run: _Run, entry: Benchmark, read: ReadItems) -> Outcome:
+    """Return which of two given answers a reward model, or a judge, prefers."""
+    from polylect.evaluate.judged_rewards import run_judge
+    from polylect.evaluate.judging import JudgeSettings
+    from polylect.evaluate.rewards import run_reward
+
+    if run.model is None:
+        raise AssertionError("no model")
+    if run.judge is None and run.model.local:
+        return run_reward(read.items, run.model, run.name, _staged(run, entry))
+    return run_judge(
+        read.items,
+        run.model.model,
+        run.name,
+        folder=run.folder.store,
+        settings=run.judge or JudgeSettings(),
+        progress=_staged(run, entry),
+        limits=run.limits,
+        retries=run.retries,
+    )
 
 
 def _check_join(join: Join, entry: Benchmark, run: _Run) -> None:

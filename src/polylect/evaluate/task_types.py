@@ -8,12 +8,29 @@ from typing import Any, Literal, TypeAlias
 
 from polylect.models.requests import Request
 
-__all__ = ["KINDS", "ChoiceTask", "GenerateTask", "Item", "Kind", "PromptLanguage", "Turn", "UnpromptedItem"]
+__all__ = [
+    "KINDS",
+    "NORMALISATIONS",
+    "ChoiceTask",
+    "GenerateTask",
+    "Item",
+    "Kind",
+    "Normalise",
+    "PromptLanguage",
+    "Turn",
+    "UnpromptedItem",
+]
 
 Kind: TypeAlias = Literal["choice", "generate", "translate", "pairwise", "instructions", "consistency", "reward", "confusion"]
 """How a benchmark is scored; see `polylect.evaluate.benchmarks.Benchmark`."""
 
 KINDS: tuple[Kind, ...] = ("choice", "generate", "translate", "pairwise", "instructions", "consistency", "reward", "confusion")
+
+Normalise: TypeAlias = Literal["none", "tokens", "characters", "bytes"]
+"""What the log-likelihood of an option is divided by: nothing, or its length in tokens of the model, Unicode characters, or UTF-8
+bytes. Tokens make a score depend on how the model cuts a language; characters are the `acc_norm` of lm-evaluation-harness."""
+
+NORMALISATIONS: tuple[Normalise, ...] = ("none", "tokens", "characters", "bytes")
 
 PromptLanguage: TypeAlias = Literal["native", "en", "translate"]
 """Language of what stands around an item: the item's own, English, or English around the item translated into English."""
@@ -88,7 +105,7 @@ class ChoiceTask:
         continuations: one per option, beginning with the separator (a space), not empty.
         gold: index of the right option.
         labels: what the options are called in results ("A", ..., or their texts).
-        normalise: what the log-likelihood is divided by: "none", or "bytes" (UTF-8 bytes of the continuation).
+        normalise: what the log-likelihood is divided by (see `Normalise`); the space before an option is not counted.
         prompt_language: that of the prompt's own words.
         prompt_tag: the tag of that language.
         shots: ids of the items that serve as examples, in the order of the prompt.
@@ -99,7 +116,7 @@ class ChoiceTask:
     continuations: tuple[str, ...]
     gold: int
     labels: tuple[str, ...]
-    normalise: Literal["none", "bytes"] = "none"
+    normalise: Normalise = "none"
     prompt_language: PromptLanguage = "native"
     prompt_tag: str = ""
     shots: tuple[str, ...] = ()

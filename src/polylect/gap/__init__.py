@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from polylect.gap.corpus import Corpus, load
     from polylect.gap.coverage import gap_coverage
     from polylect.gap.document import read_document, write_document
+    from polylect.gap.performance import gap_performance
+    from polylect.gap.survey import gap_survey
     from polylect.gap.tokenizers import Tokenizer, open_tokenizer
     from polylect.gap.tokens import gap_tokenizer
 
@@ -16,6 +18,8 @@ __all__ = [
     "Corpus",
     "Tokenizer",
     "gap_coverage",
+    "gap_performance",
+    "gap_survey",
     "gap_tokenizer",
     "load",
     "open_tokenizer",
@@ -30,6 +34,8 @@ _LAZY = {
     "Corpus": "corpus",
     "Tokenizer": "tokenizers",
     "gap_coverage": "coverage",
+    "gap_performance": "performance",
+    "gap_survey": "survey",
     "gap_tokenizer": "tokens",
     "load": "corpus",
     "open_tokenizer": "tokenizers",

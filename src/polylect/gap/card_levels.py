@@ -95,10 +95,11 @@ def level_of_phrase(text: str, at: int, unit: Unit) -> str | None:
         return heading if heading == "evaluated" else table or (heading if heading in {"claimed", "trained"} else _claimed(text))
     if heading in {"claimed", "evaluated", "trained"}:
         # "The model speaks Thai" below "Performance" is a claim, and so is a list of languages below "Training".
-        return "claimed" if heading == "claimed" or _CLAIM.search(text) else heading
+        return "claimed" if heading == "claimed" or _claimed(text) else heading
     return None if heading else _claimed(text)
 
 
+@lru_cache(maxsize=256)
 def _claimed(text: str) -> str | None:
     return "claimed" if _CLAIM.search(text) else None
 

@@ -13,6 +13,8 @@ __all__ = ["Unit", "units_of"]
 
 _LONGEST = 4000
 _MOST_PEERS = 100
+_WIDEST = 200
+"""Cells of a row. A wider row is read as several, so that its cells do not each carry all the others."""
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
 _RULE = re.compile(r"[\s:|-]+")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s+(.*)")
@@ -193,8 +195,8 @@ def _items(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: st
 
 def _cells(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: str) -> Iterator[Unit]:
     """Yield the cells of a table, of pipes or HTML; `intro` is the sentence above it and its first row."""
-    rows = [(number, [_plain(cell) for cell in _row(line)]) for number, line in block if not _RULE.fullmatch(line)]
-    rows = [(number, cells) for number, cells in rows if any(cells)]
+    whole = [(number, [_plain(cell) for cell in _row(line)]) for number, line in block if not _RULE.fullmatch(line)]
+    rows = [(number, part) for number, cells in whole for part in _chunks(cells) if any(part)]
     lead = intro if intro.rstrip().endswith((":", "：")) else ""
     header = f"{lead} {' | '.join(rows[0][1])}" if rows else ""
     html = any("<t" in line.lower() for _, line in block)
@@ -202,15 +204,20 @@ def _cells(block: Sequence[tuple[int, str]], section: tuple[str, ...], intro: st
     # Cells that span rows move those of the next rows: in HTML every cell of the table is a peer.
     every = [cell for cells in first for cell in cells][: 10 * _MOST_PEERS]
     columns = [[cells[at] for cells in first if at < len(cells)] for at in range(max(map(len, first), default=0))]
+    titles = () if html or not rows else tuple(rows[0][1])
     for number, cells in rows:
+        row, own = " | ".join(cells)[:_LONGEST], () if html else tuple(cells)
         for at, cell in enumerate(cells):
             near = every if html else [*cells[:_MOST_PEERS], *(columns[at] if at < len(columns) else ())]
             head = rows[0][1][at] if at < len(rows[0][1]) and not html else ""
             if cell:
                 yield Unit(
-                    cell, number, "cell", section, header, tuple(dict.fromkeys(near)), (), head, " | ".join(cells),
-                    () if html else tuple(rows[0][1]), () if html else tuple(cells),
+                    cell, number, "cell", section, header, tuple(dict.fromkeys(near)), (), head, row, titles, own,
                 )  # fmt: skip
+
+
+def _chunks(cells: list[str]) -> Iterator[list[str]]:
+    return (cells[at : at + _WIDEST] for at in range(0, len(cells), _WIDEST))
 
 
 def _row(line: str) -> list[str]:

@@ -19,6 +19,8 @@ from polylect.gap.language_names import names, resolve, reviewed_names
 __all__ = ["Mention", "mentions", "unnamed"]
 
 _WIDEST = 80
+_AROUND = 300
+"""Characters before and behind a run of names that decide what it is: a sentence of any length costs the same per name."""
 _LINK = re.compile(
     r"[\s*_]*(?:\([^)]*\)|\[[^\]]*\])?[\s\d.%*_]*"
     r"(?:,|;|/|&|\+|·|•|\||->|→|↔|–|-|\band\b|\bor\b|\bto\b|\bas well as\b|\bplus\b|\s)+"
@@ -125,7 +127,8 @@ def _runs(text: str) -> list[list[re.Match[str]]]:
 
 def _accepted(run: Sequence[re.Match[str]], text: str) -> list[Mention]:
     """Return the mentions of a run of names that stand for languages; none where the run stands for something else."""
-    before, after = text[: run[0].start()], text[run[-1].end() :]
+    before = text[max(0, run[0].start() - _AROUND) : run[0].start()]
+    after = text[run[-1].end() : run[-1].end() + _AROUND]
     if _NOT_SPOKEN.match(after) or _NOT_AFTER.match(after):
         return []
     common = sum(found[0] in reviewed_names() for found in run)

@@ -10,7 +10,7 @@ from typing import Any
 
 from polylect.errors import DataError
 
-__all__ = ["KINDS", "SCHEMA", "make_document", "read_document", "write_document"]
+__all__ = ["KINDS", "SCHEMA", "make_document", "read_document", "write_document", "write_rows"]
 
 SCHEMA = "polylect.gap/1"
 KINDS = ("tokenizer", "coverage", "performance", "survey")
@@ -31,18 +31,30 @@ def write_document(document: Mapping[str, Any], folder: str | Path) -> tuple[Pat
     """
     folder = Path(folder)
     whole, table = folder / "gap.json", folder / "rows.csv"
-    rows = document["rows"]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         whole.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        with table.open("w", encoding="utf-8", newline="") as out:
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}). Name another folder with --out.") from error
+    write_rows(document, table)
+    return whole, table
+
+
+def write_rows(document: Mapping[str, Any], path: Path) -> None:
+    """Write the rows of a document as CSV, as `write_document` does.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    rows = document["rows"]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    try:
+        with path.open("w", encoding="utf-8", newline="") as out:
             writer = csv.DictWriter(out, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}). Name another folder with --out.") from error
-    return whole, table
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}). Name another file.") from error
 
 
 def read_document(path: Path, kind: str | None = None) -> dict[str, Any]:

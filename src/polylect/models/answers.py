@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polylect.models.engine import Counts, Job, run
 from polylect.models.interface import Price
@@ -16,7 +16,10 @@ from polylect.models.requests import Generated, Request, Sampling
 from polylect.models.store import Keys, Store
 from polylect.records import Completion, Prompt
 
-__all__ = ["Shots", "answer", "fingerprint"]
+if TYPE_CHECKING:
+    from polylect.models.ray_worker import Opened
+
+__all__ = ["Shots", "answer", "answer_on_ray", "fingerprint"]
 
 Shots = Mapping[str, Sequence[tuple[str, str]]]
 """Per language, the (prompt, answer) examples to show before a question."""
@@ -67,18 +70,69 @@ def answer(
         PolylectError: whatever the model or the store raise.
     """
     requests = [_request(prompt, shots) for prompt in prompts]
-    total = len(prompts) * sampling.samples
+    job = Job(_Named(model, name, key), requests, sampling, window=max(1, len(requests)))
+    run([job], store, progress=_shown(progress, len(prompts) * sampling.samples))
+    return _stored(prompts, requests, name, key, sampling, store)
 
+
+def answer_on_ray(
+    prompts: Sequence[Prompt],
+    spec: str,
+    *,
+    name: str,
+    sampling: Sampling,
+    store: Store,
+    settings: Mapping[str, Any] | None = None,
+    num_cpus: float = 1.0,
+    num_gpus: float = 0.0,
+    shots: Shots | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Completion], Price]:
+    """Do what `answer` does on a Ray cluster, whose actors open the model; return the completions and the model's price.
+
+    Keys, and so the answers that a store shares, are those of `answer` with the model's own fingerprint.
+
+    Args:
+        prompts: what to ask.
+        spec: what the actors open, see `polylect.models.open_model`; a folder must be there on every node.
+        name: the model's name in the completions.
+        sampling: how to sample.
+        store: where answers are kept; this process is its only writer.
+        settings: of `open_model`.
+        num_cpus: of an actor.
+        num_gpus: of an actor.
+        shots: few-shot examples per language; None asks without.
+        progress: called with (answers done, answers in all, note).
+
+    Raises:
+        ModelError, EndpointError: see `polylect.models.ray_shards.run_on_ray`.
+    """
+    from polylect.models.ray_shards import RayJob, run_on_ray
+
+    opened: list[Opened] = []
+    requests = [_request(prompt, shots) for prompt in prompts]
+    job = RayJob(spec, requests, sampling, settings=settings or {}, num_cpus=num_cpus, num_gpus=num_gpus, opened=opened.append)
+    run_on_ray([job], store, progress=_shown(progress, len(prompts) * sampling.samples))
+    return _stored(prompts, requests, name, opened[0].fingerprint, sampling, store), opened[0].price
+
+
+def _shown(progress: Progress | None, total: int) -> Callable[[Counts], None]:
     def show(counts: Counts) -> None:
         if progress is not None:
             progress(counts.done, total, f"{counts.stored} new")
 
-    job = Job(_Named(model, name, key), requests, sampling, window=max(1, len(requests)))
-    run([job], store, progress=show)
-    keys = [key for request in requests for key in Keys(job.model.fingerprint, sampling).of(request)]
+    return show
+
+
+def _stored(
+    prompts: Sequence[Prompt], requests: Sequence[Request], name: str, key: str, sampling: Sampling, store: Store
+) -> list[Completion]:
+    """Return the completions of prompts that were asked, `sampling.samples` each, in prompt order."""
+    own = Keys(key, sampling)
+    keys = [one for request in requests for one in own.of(request)]
     found = store.get(keys, sampling.max_tokens)
     asked = [(prompt, sample) for prompt in prompts for sample in range(sampling.samples)]
-    return [_completion(prompt, sample, found[k], name, key) for (prompt, sample), k in zip(asked, keys, strict=True)]
+    return [_completion(prompt, sample, found[one], name, key) for (prompt, sample), one in zip(asked, keys, strict=True)]
 
 
 class _Named:

@@ -46,7 +46,8 @@ class Model(Protocol):
     Attributes:
         name: what the tables call it.
         fingerprint: what decides its answers besides the request: a hash of weights, or endpoint, model and revision. Part
-            of the store's key. Read-only, so that it may be computed when it is first asked for.
+            of the store's key. Read-only, so that it may be computed when it is first asked for. That of a model whose answers
+            depend on `Request.language` besides the conversation is marked (`polylect.models.store.by_language`).
         in_flight: how many calls of `answer` may run at a time: 1 for a model in this process, None where the engine is to
             find out by additive increase and multiplicative decrease.
         price: of its tokens.

@@ -144,7 +144,7 @@ def share(rows: Sequence[Row]) -> list[tuple[int, list[Row]]]:
     """Group rows by what they begin with; return (number of shared ids, whole rows) per group.
 
     Sorted by their ids, rows with a common beginning are neighbours. A group grows while that saves more than the group
-    saved without the next row.
+    saved without the next row. Rows without such neighbours make up the last group.
     """
     groups: list[tuple[int, list[Row]]] = []
     for row in sorted(rows, key=lambda row: row.ids):
@@ -156,7 +156,14 @@ def share(rows: Sequence[Row]) -> list[tuple[int, list[Row]]]:
                 groups[-1] = (new, [*members, row])
                 continue
         groups.append((0, [row]))
-    return groups
+    alone = [row for shared, (row, *_) in groups if not shared]
+    return [group for group in groups if group[0]] + ([_rest(alone)] if alone else [])
+
+
+def _rest(rows: list[Row]) -> tuple[int, list[Row]]:
+    """Group the rows that share too little with a neighbour: the start token, which all of them have, is read once."""
+    shared = min(common_prefix([row.ids for row in rows]), min(row.shareable for row in rows))
+    return (shared if shared * (len(rows) - 1) >= _WORTH_SHARING else 0), rows
 
 
 def batched(rows: Sequence[Row], *, tokens: int, most_rows: int | None, states: int, sharing: bool = True) -> list[Batch]:
@@ -169,10 +176,9 @@ def batched(rows: Sequence[Row], *, tokens: int, most_rows: int | None, states: 
         states: most predictions of a batch: each is a row of logits as long as the vocabulary.
         sharing: whether rows may share what they begin with.
     """
-    groups = share(rows) if sharing else []
-    alone = [row for shared, members in groups if not shared for row in members] if sharing else list(rows)
     batches = []
-    for shared, members in [*((shared, members) for shared, members in groups if shared), *([(0, alone)] if alone else [])]:
+    groups = share(rows) if sharing else [(0, list(rows))] if rows else []
+    for shared, members in groups:
         prefix = tuple(members[0].ids[:shared])
         batches += [Batch(prefix, tuple(part)) for part in _parts([m.after(shared) for m in members], tokens, most_rows, states)]
     return sorted(batches, key=lambda batch: (batch.prefix, -batch.width))

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from polylect.languages import canonical, identify
 from polylect.models.interface import Model
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.models.store.keys import by_language
 from polylect.models.translators.base import Failure, Translated, Translator
 from polylect.models.translators.together import Together
 from polylect.records import content_hash
@@ -51,7 +52,7 @@ class PivotModel:
         self.model, self.translator, self.pivot = model, translator, canonical(pivot)
         self.name = name or f"{model.name} via {self.pivot} ({translator.name})"
         self.in_flight, self.price = model.in_flight, model.price
-        self.fingerprint = content_hash("pivot", model.fingerprint, translator.fingerprint, self.pivot)
+        self.fingerprint = by_language(content_hash("pivot", model.fingerprint, translator.fingerprint, self.pivot))
         licences = {model.licence, translator.licence}
         self.licence = None if None in licences else " AND ".join(sorted(filter(None, licences)))
         allowed = {model.may_train, translator.may_train}

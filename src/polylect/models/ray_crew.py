@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -35,6 +35,8 @@ class RayJob:
         num_gpus: of an actor.
         resources: further resources of an actor, by Ray's names.
         shard: requests that an actor is given at a time.
+        opened: called once, with what the first actor says of its model; what it raises ends the run.
+        stored: called with answers and failures that were stored, as they come.
     """
 
     spec: str
@@ -47,6 +49,8 @@ class RayJob:
     num_gpus: float = 0.0
     resources: Mapping[str, float] = field(default_factory=dict)
     shard: int = 256
+    opened: Callable[[Opened], None] | None = None
+    stored: Callable[[Sequence[Generated]], None] | None = None
 
 
 @dataclass
@@ -198,6 +202,8 @@ class Crew:
                 f"{self._job.spec}: two nodes have different models of this name (fingerprints {first.fingerprint} and "
                 f"{opened.fingerprint}). Copy the same folder to every node, or name a revision."
             )
+        if self._model is None and self._job.opened is not None:
+            self._job.opened(opened)
         self._model, self._keys = first, self._keys or Keys(first.fingerprint, self._job.sampling)
         actor.opening = None
 
@@ -270,6 +276,8 @@ class Crew:
             self._pending.discard(row.key)
             self._counts.add(row.answer, self._model.price)
         self._counts.in_flight -= len(rows)
+        if self._job.stored is not None:
+            self._job.stored([row.answer for row in rows])
 
     def _finished(self, work: _Work) -> None:
         if work.missing:

@@ -44,7 +44,7 @@ def run_on_ray(
     Args:
         jobs: models and requests.
         store: where answers go; this process is its only writer.
-        address: of the cluster ("auto", "HOST:6379", "ray://..."); None takes $RAY_ADDRESS or the one on this machine, else
+        address: of the cluster ("HOST:6379", "ray://...", "auto": the one on this machine); None takes $RAY_ADDRESS, else
             starts one. A session that is open already is used and left open.
         retries: how to try a request again.
         progress: called twice a second and at the end.
@@ -111,10 +111,11 @@ def _session(ray: Any, address: str | None) -> Iterator[None]:
         return
     # Of a cluster that Ray starts here; it would report its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray itself would look for a cluster on this machine first, and wait minutes for one that was killed.
+    where = address or os.environ.get("RAY_ADDRESS") or "local"
+    dashboard = False if where == "local" else None
     try:
-        ray.init(
-            address=address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=None if address else False
-        )
+        ray.init(address=where, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=dashboard)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ModelError(f"Ray cluster {address or 'here'}: no connection ({' '.join(str(error).split())[:300]}).") from error
     try:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from polylect.errors import ModelError
 from polylect.models.interface import Model
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.models.store.keys import by_language
 from polylect.records import MULTIPLE, content_hash
 
 __all__ = ["LanguageOf", "Wrapped", "with_shots", "with_system"]
@@ -33,18 +34,20 @@ class Wrapped:
         model: who answers.
         dress: makes the request that it is asked.
         added: what `dress` adds, for the fingerprint.
+        told: whether `dress` heeds `Request.language`.
     """
 
-    def __init__(self, model: Model, dress: Callable[[Request], Request], added: Any) -> None:
+    def __init__(self, model: Model, dress: Callable[[Request], Request], added: Any, *, told: bool = False) -> None:
         self.inner, self.dress = model, dress
         self.name, self.in_flight, self.price = model.name, model.in_flight, model.price
         self.licence, self.may_train = model.licence, model.may_train
-        self._added = added
+        self._added, self._told = added, told
 
     @cached_property
     def fingerprint(self) -> str:
-        """What decides its answers: the model inside, and what is added."""
-        return content_hash(self.inner.fingerprint, self._added)
+        """What decides its answers: the model inside, and what is added; marked where either depends on the language."""
+        inner, own = self.inner.fingerprint, content_hash(self.inner.fingerprint, self._added)
+        return by_language(own) if self._told or by_language(inner) == inner else own
 
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
         """Split the requests as the model inside splits what they become: the same shots stand together."""
@@ -84,7 +87,7 @@ def with_system(model: Model, system: str | Mapping[str, str], language_of: Lang
             return request
         return replace(request, system=texts.get(tell(request), texts.get(MULTIPLE, "")))
 
-    return Wrapped(model, dress, ["system", texts])
+    return Wrapped(model, dress, ["system", texts], told=_told(texts, language_of))
 
 
 def with_shots(
@@ -115,7 +118,12 @@ def with_shots(
             raise ModelError(f"{model.name}: no examples in {language!r} for request {request.key!r}; add some, or under 'mul'.")
         return replace(request, shots=tuple(pair for pair in found if pair[0] != request.text))
 
-    return Wrapped(model, dress, ["shots", examples])
+    return Wrapped(model, dress, ["shots", examples], told=_told(examples, language_of))
+
+
+def _told(by_tag: Mapping[str, Any], language_of: LanguageOf | None) -> bool:
+    """Tell whether `Request.language` decides what is added."""
+    return language_of is None and not set(by_tag) <= {MULTIPLE}
 
 
 def _teller(model: Model, what: str, by_language: Mapping[str, Any], language_of: LanguageOf | None) -> LanguageOf:

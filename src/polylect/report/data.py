@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polylect.records import Comparison, Difference, Route, Summary
+from polylect.report.judge_data import JudgeData
 from polylect.report.merge_data import MergeStep
 
 __all__ = ["Asset", "ReportData", "Sample", "StageRow", "StepRow"]
@@ -98,6 +99,7 @@ class ReportData:
         few_shot_stage: The base with examples in its prompt. None: "five_shot" if it is a reference stage, else the base.
         baseline_stage: What the recipe must beat. None: "baseline" if it is a reference stage, else there is none.
         merges: The merges of the run, in order, with what their inputs changed layer by layer.
+        judge: The language model whose verdicts the comparisons are. None: they were made by rule.
     """
 
     title: str
@@ -122,6 +124,7 @@ class ReportData:
     few_shot_stage: str | None = None
     baseline_stage: str | None = None
     merges: list[MergeStep] = field(default_factory=list)
+    judge: JudgeData | None = None
 
     @property
     def before(self) -> str:

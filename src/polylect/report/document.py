@@ -11,6 +11,7 @@ from typing import Any
 from polylect.errors import DataError
 from polylect.records import Comparison, Difference, Record, Route, Summary
 from polylect.report.data import Asset, ReportData, Sample, StageRow, StepRow
+from polylect.report.judge_data import from_judge, to_judge
 from polylect.report.merge_document import from_merge, to_merge
 
 __all__ = ["SCHEMA_VERSION", "from_document", "read", "to_document", "to_json"]
@@ -31,6 +32,7 @@ def to_document(data: ReportData) -> dict[str, Any]:
     document["differences"] = [_row(row) for row in data.differences]
     document["routing"] = [_row(row) for row in data.routes]
     document["merges"] = [to_merge(step) for step in data.merges]
+    document["judge"] = to_judge(data.judge) if data.judge else None
     document["steps"] = [asdict(row) for row in data.steps]
     document["samples"] = [asdict(row) for row in data.samples]
     document["assets"] = [asdict(row) for row in data.assets]
@@ -79,8 +81,9 @@ def from_document(document: dict[str, Any]) -> ReportData:
         samples=[Sample(**(row | {"references": tuple(row["references"])})) for row in document["samples"]],
         steps=[StepRow(**row) for row in document["steps"]],
         assets=[Asset(**row) for row in document["assets"]],
-        # Reports that were written before merges were shown lack the field.
+        # Reports that were written before merges or judges were shown lack the fields.
         merges=[from_merge(step) for step in document.get("merges", [])],
+        judge=from_judge(document["judge"]) if document.get("judge") else None,
         **{name: document[name] for name in _TAIL},
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from polylect.records import MULTIPLE, Difference
 from polylect.report.lookup import Lookup
+from polylect.report.marks import reading, unfit
 from polylect.report.numerals import MISSING, interval, is_number, metric, percent, points
 from polylect.report.views import language_label
 
@@ -30,8 +31,8 @@ def figures(look: Lookup) -> list[Figure]:
     shown = [
         Figure(
             "win rate against the base",
-            percent(win.win_rate) if win else MISSING,
-            f"95% interval {interval(win.low, win.high)}; 50% is even" if win else "not measured",
+            reading(win).text,
+            f"95% interval {interval(win.low, win.high)}; 50% is even" if win and win.low is not None else "not measured",
         ),
         Figure("languages better than the base", f"{better} of {measured}", "lower end of the 95% interval above 50%"),
         Figure(
@@ -62,12 +63,22 @@ def sentences(look: Lookup) -> list[str]:
 def _win_sentence(look: Lookup) -> str:
     data, win = look.data, look.win_base(look.data.final_stage)
     if win is None or not is_number(win.win_rate):
-        return f"{look.title(data.final_stage)} was not compared with {look.title(data.base_stage)}."
+        why = f": {win.reason}" if win is not None and win.reason else ""
+        return f"{look.title(data.final_stage)} was not compared with {look.title(data.base_stage)}{why}."
     return (
         f"{look.title(data.final_stage)} is preferred to {look.title(data.base_stage)} on {percent(win.win_rate)} of "
         f"held-out prompts (95% interval {interval(win.low, win.high)}; a tie counts half, 50% is even), averaged over "
-        f"{len(look.languages)} languages."
+        f"{look.averaged} languages{_by_judge(look)}."
     )
+
+
+def _by_judge(look: Lookup) -> str:
+    """Name the judge where it is a model, and the languages that it is unfit for."""
+    if look.data.judge is None:
+        return ""
+    rows = {tag: look.win_base(look.data.final_stage, tag) for tag in look.languages}
+    lost = [_name(tag) for tag, row in rows.items() if row is not None and unfit(row)]
+    return f", as {look.data.judge.name} judges" + (f"; it is unfit to judge {_join(lost)}" if lost else "")
 
 
 def _language_sentence(look: Lookup) -> str:

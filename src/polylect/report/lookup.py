@@ -77,6 +77,12 @@ class Lookup:
         """Win rate of a stage against the base."""
         return self.win(stage, self.data.base_stage, language)
 
+    @property
+    def averaged(self) -> int:
+        """In how many languages the final stage has a win rate against the base: those that its mean is over."""
+        found = [self.win_base(self.data.final_stage, tag) for tag in self.languages]
+        return sum(row is not None and row.win_rate is not None for row in found)
+
     def win_previous(self, stage: str, language: str = MULTIPLE) -> Comparison | None:
         """Win rate of a stage against the stage it was made from."""
         previous = self.previous(stage)

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from polylect.records import Comparison, Summary
+from polylect.records import JUDGE_UNFIT, Comparison, Summary
 from polylect.report import svg
 from polylect.report.data import StageRow
 from polylect.report.lookup import Lookup
 from polylect.report.numerals import MISSING, interval, metric, percent
 from polylect.report.views import Cell, Key, Label, Reading, stage_label
 
-__all__ = ["box", "ends", "estimate_cells", "key", "listed_stages", "point", "reading", "share", "step_win"]
+__all__ = ["box", "ends", "estimate_cells", "key", "listed_stages", "point", "reading", "share", "step_win", "unfit"]
 
 
 def listed_stages(look: Lookup) -> list[tuple[StageRow, Label]]:
@@ -28,12 +28,17 @@ def step_win(look: Lookup, stage: str) -> Comparison | None:
 
 
 def reading(estimate: Comparison | Summary | None, name: str = "", kind: str = "", spoken: str = "") -> Reading:
-    """Write an estimate with its interval; a dash where it was not measured."""
-    if estimate is None:
-        return Reading(MISSING, name=name, kind=kind, spoken=spoken)
+    """Write an estimate with its interval; a dash where it was not measured, and so where the judge is unfit."""
+    if estimate is None or unfit(estimate):
+        return Reading(MISSING if estimate is None else JUDGE_UNFIT, name=name, kind=kind, spoken=spoken)
     what = "win_rate" if isinstance(estimate, Comparison) else estimate.metric
     value = estimate.win_rate if isinstance(estimate, Comparison) else estimate.value
     return Reading(metric(what, value), interval(estimate.low, estimate.high, name=what), name, kind, spoken)
+
+
+def unfit(estimate: Comparison | Summary) -> bool:
+    """Whether there is no win rate because the judge is not good enough for the language."""
+    return isinstance(estimate, Comparison) and estimate.win_rate is None and (estimate.reason or "").startswith(JUDGE_UNFIT)
 
 
 def estimate_cells(estimate: Comparison | Summary | None) -> list[Cell]:

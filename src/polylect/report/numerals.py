@@ -9,10 +9,13 @@ __all__ = [
     "MISSING",
     "cosine",
     "count",
+    "dollars",
     "duration",
     "interval",
     "is_number",
     "metric",
+    "number",
+    "number_interval",
     "percent",
     "points",
     "size",
@@ -70,6 +73,29 @@ def interval(low: float | None, high: float | None, *, name: str = "exact_match"
 def cosine(value: float | None) -> str:
     """Write a cosine with three digits."""
     return MISSING if value is None else f"{value:.3f}".replace("-", "\u2212") if abs(value) >= 0.0005 else "0.000"
+
+
+def number(value: float | None) -> str:
+    """Write a number of unknown unit, such as a reward, with three digits behind the point, fewer where it is large."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    digits = 3 if abs(value) < 100 else 1
+    # Adding 0.0 turns the -0.0 of a rounded number into 0.0.
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
+
+
+def number_interval(low: float | None, high: float | None) -> str:
+    """Write the two ends of an interval of such numbers: "0.781 to 0.842"."""
+    return f"{number(low)} to {number(high)}" if is_number(low) and is_number(high) else ""
+
+
+def dollars(value: float | None) -> str:
+    """Write US dollars with as many digits as small sums need: "$1,234.50", "$0.0082"."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == 0 or value >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.4f}" if value >= 0.001 else f"${value:.2g}"
 
 
 def small_percent(value: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from polylect.report import answer_charts, headline, merge_section, routing, sections, win_charts
+from polylect.report import answer_charts, headline, judge_section, merge_section, routing, sections, win_charts
 from polylect.report.data import Asset, ReportData, Sample
 from polylect.report.hostile import visible
 from polylect.report.lookup import Lookup
@@ -161,6 +161,7 @@ def _context(look: Lookup) -> dict[str, Any]:
         "shares": routing.shares(look) if data.routes else None,
         "all_merges": merge_section.views(data.merges, data.differences, data.summaries),
         "policies": routing.policies(look) if data.routes else None,
+        "judge": _judge(look),
         "right_language": sections.right_language(look),
         "unseen_kinds": answer_charts.unseen_kinds(look),
         "costs": sections.costs(data),
@@ -169,6 +170,18 @@ def _context(look: Lookup) -> dict[str, Any]:
         "settings": sections.settings(data),
         "assets": [(asset, _link(asset)) for asset in hashed],
         "libraries": [asset for asset in data.assets if asset.kind == "library"],
+    }
+
+
+def _judge(look: Lookup) -> dict[str, Any] | None:
+    judge = look.data.judge
+    if judge is None:
+        return None
+    return {
+        "name": judge.name,
+        "gate": judge_section.gate(look, judge),
+        "certificate": judge_section.certificate(judge),
+        "spent": judge_section.spent(judge),
     }
 
 

@@ -56,7 +56,7 @@ def draw(data: ReportData) -> str:
     scale = svg.Scale.cover(win_ends(look), include=(0.45, 0.55))
     bottom = _TOP + _ROW * len(listed)
     title = "Win rate after each step"
-    subtitle = f"Mean of {len(look.languages)} languages with 95% intervals; a tie counts half, 50% is even."
+    subtitle = f"Mean of {look.averaged} languages with 95% intervals; a tie counts half, 50% is even."
     marks = [
         svg.element("title", title),
         svg.element("desc", f"{subtitle} " + " ".join(_spoken(look, row.name) for row, _ in listed)),

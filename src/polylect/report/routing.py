@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
 from polylect.records import MULTIPLE, Route
-from polylect.report import svg
+from polylect.report import svg, teacher_letters
 from polylect.report.lookup import Lookup
 from polylect.report.marks import key
 from polylect.report.numerals import MISSING, count, percent
@@ -15,8 +13,6 @@ __all__ = ["policies", "shares"]
 
 _HEIGHT = 24
 _ROW = 40
-_COLOURS = 8
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _POLICIES = (
     ("random", "Any teacher at random", "reference", "ring"),
     ("best_single", "Best single teacher", "second", "diamond"),
@@ -27,13 +23,13 @@ _POLICIES = (
 
 def shares(look: Lookup) -> Chart:
     """Share of the prompts that each teacher won, one stacked bar per language."""
-    letters = _teachers(look)
+    letters = teacher_letters.letters(route.model for route in look.data.routes)
     rows, body = [], []
     for label, routes in _languages(look):
         position, parts = 0.0, []
         for route in routes:
             letter = letters[route.model]
-            parts.append(svg.segment(position, 100 * route.share, letter, height=_HEIGHT, kind=_colour(letter)))
+            parts.append(svg.segment(position, 100 * route.share, letter, height=_HEIGHT, kind=teacher_letters.colour(letter)))
             position += 100 * route.share
         top = max(routes, key=lambda route: route.share)
         rows.append(
@@ -53,7 +49,7 @@ def shares(look: Lookup) -> Chart:
         rows=rows,
         axis=svg.axis(svg.Scale(0, 1, (0, 0.25, 0.5, 0.75, 1)), ["0%", "25%", "50%", "75%", "100%"]),
         axis_title="Share of prompts",
-        legend=[Key(_letter_box(letter), model) for model, letter in letters.items()],
+        legend=[Key(teacher_letters.box(letter), model) for model, letter in letters.items()],
     )
 
 
@@ -99,27 +95,6 @@ def _languages(look: Lookup) -> list[tuple[Label, list[Route]]]:
     groups = [(language_label(tag), look.routes(tag)) for tag in look.languages]
     groups.append((Label("All languages"), look.routes(MULTIPLE)))
     return [(label, routes) for label, routes in groups if routes]
-
-
-def _teachers(look: Lookup) -> dict[str, str]:
-    """Give every teacher a letter, in order of appearance; colours repeat after eight, letters do not."""
-    models = dict.fromkeys(route.model for route in look.data.routes)
-    return {model: _letter(position) for position, model in enumerate(models)}
-
-
-def _letter(position: int) -> str:
-    if position < len(_LETTERS):
-        return _LETTERS[position]
-    return _LETTERS[position // len(_LETTERS) - 1] + _LETTERS[position % len(_LETTERS)]
-
-
-def _colour(letter: str) -> str:
-    return f"t{(_LETTERS.index(letter[-1])) % _COLOURS}"
-
-
-def _letter_box(letter: str) -> Markup:
-    part = svg.segment(0, 100, letter, height=16, kind=_colour(letter))
-    return svg.element("svg", part, width=18, height=16, aria_hidden="true")
 
 
 def _route_cells(route: Route, letter: str) -> list[Cell]:

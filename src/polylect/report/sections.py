@@ -119,7 +119,7 @@ def _language(tag: str) -> Label:
 def _gain_cell(comparison: Comparison | None) -> Cell:
     """The win rate, shaded by its distance from even, marked where the interval lies wholly on one side of 50%."""
     if comparison is None or comparison.win_rate is None:
-        return Cell(MISSING)
+        return Cell(reading(comparison).text)
     mark, spoken = "", ""
     if comparison.low is not None and comparison.low > 0.5:
         mark, spoken = "▲", "better, interval above 50%"

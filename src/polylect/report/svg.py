@@ -7,7 +7,7 @@ and marks keep their size. Colours are CSS classes of the page; they follow its 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -17,6 +17,9 @@ from polylect.report.hostile import visible
 __all__ = ["Scale", "axis", "bar", "dot", "element", "grid", "interval", "line", "segment", "strip"]
 
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 20, 25, 50)
+_TENS = tuple(10.0**power for power in range(-9, 15))
+
+_PATHS = {"diamond": "M0 -6L6 0L0 6L-6 0Z", "square": "M-5 -5H5V5H-5Z"}
 
 
 def element(name: str, *children: str | Markup, **attributes: str | float | None) -> Markup:
@@ -47,17 +50,29 @@ class Scale:
         return 100 * min(1.0, max(0.0, share))
 
     @classmethod
-    def cover(cls, values: Iterable[float | None], *, include: Sequence[float] = (), most: int = 6) -> Scale:
-        """Return the smallest axis with at most `most` round ticks that holds all finite `values` and those to `include`."""
+    def cover(
+        cls, values: Iterable[float | None], *, include: Sequence[float] = (), most: int = 6, finest: float = _STEPS[0]
+    ) -> Scale:
+        """Return the smallest axis with at most `most` round ticks that holds all finite `values` and those to `include`.
+
+        Ticks lie at least `finest` apart: a hundredth unless the values are smaller than shares and scores are.
+        """
         finite = [v for v in (*values, *include) if v is not None and math.isfinite(v)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
-        for step in _STEPS:
+        for step in _steps(finest):
             first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
             if last - first < most:
                 break
         last = max(last, first + 1)
-        ticks = tuple(round(step * n, 10) for n in range(first, last + 1))
+        ticks = tuple(round(step * n, 12) for n in range(first, last + 1))
         return cls(ticks[0], ticks[-1], ticks)
+
+
+def _steps(finest: float) -> Iterator[float]:
+    """Yield the distances that ticks may have, from `finest` on: those of shares and scores, and 1, 2, 5 times powers of ten."""
+    small = (scale * step for scale in _TENS if scale < _STEPS[0] for step in (1, 2, 5))
+    large = (scale * step for scale in _TENS if scale > _STEPS[-1] for step in (1, 2, 5))
+    yield from (step for step in (*small, *_STEPS, *large) if step >= finest)
 
 
 def strip(*marks: Markup, height: int) -> Markup:
@@ -110,12 +125,12 @@ def segment(start: float, width: float, label: str, *, height: float, kind: str)
 
 
 def dot(scale: Scale, value: float | None, *, y: float, kind: str, shape: str = "circle") -> Markup:
-    """A mark at `value`: "circle", "ring" (hollow), "diamond" or "tick"; nothing when the value is missing."""
+    """A mark at `value`: "circle", "ring" (hollow), "diamond", "square" or "tick"; nothing when the value is missing."""
     if value is None or not math.isfinite(value):
         return Markup("")
     x = _percent(scale.at(value))
-    if shape == "diamond":
-        path = element("path", d="M0 -6L6 0L0 6L-6 0Z", class_=f"dot {kind}")
+    if shape in _PATHS:
+        path = element("path", d=_PATHS[shape], class_=f"dot {kind}")
         return element("svg", path, x=x, y=y, overflow="visible")
     if shape == "tick":
         return line(scale.at(value), y - 8, scale.at(value), y + 8, f"mark {kind}")

@@ -33,7 +33,7 @@ def win_rates(look: Lookup) -> Chart:
         title="Win rate after each step",
         description=(
             f"Share of held-out prompts on which a stage answers better than {look.title(look.data.base_stage)} (bars) and "
-            f"better than the stage it was made from (diamonds), averaged over {len(look.languages)} languages; a tie counts "
+            f"better than the stage it was made from (diamonds), averaged over {look.averaged} languages; a tie counts "
             "half. Lines are 95% intervals. 50% means even."
         ),
         table=_win_table(look, listed),

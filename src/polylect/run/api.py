@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect.errors import RecipeError, RunError
-from polylect.recipe import Recipe, load
+from polylect.errors import RunError
+from polylect.recipe import Recipe, Runtime, load
+from polylect.run.cluster import Cluster
 from polylect.run.plan import Plan, plan
 from polylect.run.progress import counted
 from polylect.run.runner import execute
-from polylect.run.steps import Outcome, StepReport, ancestors, select
+from polylect.run.steps import Outcome, StepReport
 from polylect.run.why import why as why_step
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def run(
 
         show(plan(recipe, check_files=False), console)
         return out
-    _refuse(plan(recipe, check_files=False), until)
     planned = plan(recipe)
     runtime = recipe.runtime
     outcome = execute(
@@ -78,6 +78,7 @@ def run(
         threads=runtime.threads,
         preload=_PRELOAD,
         on_start=lambda: _save(out / _RECIPE, recipe.model_dump(mode="json")),
+        cluster=_cluster(runtime),
         console=console,
     )
     _finish(planned, out, outcome, console)
@@ -103,12 +104,16 @@ def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Seque
 def report(folder: Path) -> list[Path]:
     """Write report.html, report.json, results.csv and stages.svg of the run in `folder` from its tables; return their paths.
 
-    Of a merge or a search for weights, which have a manifest of their own, report.html is written.
+    Of an arbitrage, a merge or a search for weights, which have a manifest of their own, report.html is written.
 
     Raises:
         RunError: there is no run in the folder, or it has not come to its comparison.
-        DataError: a merge's tables are missing or broken.
+        DataError: a file of an arbitrage or of a merge is missing or broken.
     """
+    if (folder / "routing.json").is_file():
+        from polylect.report import arbitrage_report
+
+        return [arbitrage_report(folder)]
     if (folder / "manifest.json").is_file():
         from polylect.run.merging import merge_report
 
@@ -171,19 +176,8 @@ def _save(path: Path, data: Any) -> None:
     temporary.replace(path)
 
 
-def _refuse(planned: Plan, until: str | None) -> None:
-    """Refuse what this version can plan but not run, before anything starts."""
-    recipe = planned.recipe
-    names = [step.name for step in planned.steps]
-    wanted = ancestors(select(until, names, "--until"), planned.steps) if until else set(names)
-    missing = []
-    if recipe.evaluation.judge != "verifiable" and any(name.startswith("evaluate/") for name in wanted):
-        missing.append(f"evaluation.judge: {recipe.evaluation.judge!r}")
-    if recipe.runtime.executor != "local":
-        missing.append(f"runtime.executor: {recipe.runtime.executor!r}")
-    if missing:
-        raise RecipeError(
-            "this version plans but does not run: "
-            + "; ".join(missing)
-            + ". Use --dry-run to see the plan, or --until to stop before it."
-        )
+def _cluster(runtime: Runtime) -> Cluster | None:
+    """Return what an actor needs where models answer on a Ray cluster; None: they answer in the steps' processes."""
+    if runtime.executor == "local":
+        return None
+    return Cluster(num_cpus=float(runtime.threads or 1), num_gpus=1.0 if runtime.gpus else 0.0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from polylect.run.cluster import Cluster
 from polylect.run.steps import JSON, Step
 
 __all__ = ["Context"]
@@ -30,6 +31,7 @@ class Context:
         out: empty folder to write into; it gets its final name when the function returns.
         store: folder of the run that survives kills and reruns; a stage that asks for much keeps its answers there.
         send: receives progress messages; the default drops them.
+        cluster: answers in place of this process (`runtime.executor: ray`); None: this process does.
     """
 
     step: Step
@@ -37,6 +39,7 @@ class Context:
     out: Path
     store: Path
     send: Callable[[Mapping[str, JSON]], None] = _discard
+    cluster: Cluster | None = None
     notes: dict[str, JSON] = field(default_factory=dict)
     _sent: float = field(default=-_INTERVAL, repr=False)
 

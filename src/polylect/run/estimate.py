@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from polylect.errors import ModelError
 from polylect.run.plan import Plan
+from polylect.run.stages.judging import stage_pairs
 from polylect.run.steps import Step
 from polylect.train.settings import Training
 
@@ -25,6 +26,9 @@ __all__ = ["Cost", "Size", "costs", "probe", "show"]
 
 _CHARACTERS_PER_TOKEN = 3.0
 """Rough mean over languages and tokenizers; between 1.5 (Chinese) and 4.5 (English)."""
+
+_JUDGE_TOKENS, _VERDICT_TOKENS = 250.0, 40.0
+"""Tokens of the judge's English instructions, and of a verdict of one sentence and one line."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,13 @@ def _totals(plan: Plan, estimates: Iterable[Cost], speed: Speed | None, size: Si
     if recipe.prompts.source != "world-facts":
         limit = f"{recipe.generation.max_tokens:,} tokens (generation.max_tokens)"
         lines.append(f"The recipe's prompt files are not read: every prompt and every answer is taken to have {limit}.")
+    if recipe.evaluation.judge == "llm":
+        lines.append(f"The minutes leave out the judge, {recipe.evaluation.model}: its speed is not known here.")
+    if recipe.runtime.executor == "ray":
+        lines.append(
+            "Models answer on a Ray cluster (runtime.executor: ray): the one at $RAY_ADDRESS, else a new one here; "
+            "training, merging and scoring stay here. The minutes are those of this machine alone."
+        )
     if size is None:
         lines.append(f"The base model {recipe.model.base} is not on this machine: no time and no disk space can be given.")
         return "\n".join(lines)
@@ -113,7 +124,8 @@ def _cost(plan: Plan, step: Step, lengths: _Lengths, size: Size | None, speed: S
     count = _COUNTERS.get(stage)
     prompt, answer = count(plan, step, lengths) if count else (0.0, 0.0)
     seconds: float | None = None
-    if size is not None and speed is not None:
+    # A judge is another model, whose speed is not known here.
+    if size is not None and speed is not None and stage != "judge":
         if stage in ("teacher", "sft", "dpo"):
             # Forward and backward through frozen weights cost 4 operations per weight and token; DPO adds the reference's 2.
             passes = 6 if stage == "dpo" else 4
@@ -139,6 +151,14 @@ def _evaluate(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     splits = ("validation",) if step.settings["subset"] == "validation" else ("heldout", "unseen")
     rows = len(plan.recipe.languages) * sum(lengths.items[split] for split in splits)
     return rows * lengths.prompt, rows * lengths.answer
+
+
+def _judge(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
+    """Each pair of answers is shown twice, with the judge's instructions around them."""
+    settings = step.settings
+    pairs = len(list(stage_pairs(settings["stages"], settings["references"], settings["previous"])))
+    games = 2 * pairs * len(plan.recipe.languages) * lengths.items["heldout"]
+    return games * (_JUDGE_TOKENS + lengths.prompt + 2 * lengths.answer), games * _VERDICT_TOKENS
 
 
 def _train(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
@@ -170,6 +190,7 @@ _COUNTERS: dict[str, Callable[[Plan, Step, _Lengths], tuple[float, float]]] = {
     "sft": _train,
     "dpo": _prefer,
     "search": _search,
+    "judge": _judge,
 }
 
 

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from polylect.errors import RunError
+from polylect.errors import RecipeError, RunError
 from polylect.run.steps import Step
 
-__all__ = ["Identity", "canonical", "identities", "library_version"]
+__all__ = ["Identity", "canonical", "file_hashes", "identities", "library_version"]
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,22 @@ def library_version(name: str) -> str:
         raise RunError(
             f"library {name!r} is not installed, but a step of this run needs it. Install it: pip install {name}"
         ) from None
+
+
+def file_hashes(files: Mapping[str, str], key: str) -> dict[str, str]:
+    """Return the SHA-256 of every outside file by its role: a changed file makes its step stale.
+
+    Args:
+        files: role -> path.
+        key: the recipe's key that holds them, for messages.
+
+    Raises:
+        RecipeError: a file does not exist.
+    """
+    hashes = {}
+    for role, name in files.items():
+        path = Path(name)
+        if not path.is_file():
+            raise RecipeError(f"{key}.{role}: {name} does not exist. Paths are relative to the working directory.")
+        hashes[role] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashes

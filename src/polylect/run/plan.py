@@ -16,9 +16,10 @@ from typing import Any
 
 from polylect.errors import RecipeError
 from polylect.recipe import Recipe, Teacher
+from polylect.run.keys import file_hashes
 from polylect.run.steps import JSON, Step
 
-__all__ = ["Plan", "Stage", "plan"]
+__all__ = ["Builder", "Plan", "Stage", "plan"]
 
 _STAGES = "polylect.run.stages."
 _MODEL_LIBRARIES = ("torch", "transformers")
@@ -52,7 +53,7 @@ class Plan:
 
 
 @dataclass
-class _Builder:
+class Builder:
     """Collects steps; each method adds one part of the recipe and returns the name of the step others build on."""
 
     recipe: Recipe
@@ -84,6 +85,20 @@ class _Builder:
     def generation(self) -> dict[str, JSON]:
         return self.recipe.generation.model_dump(mode="json")
 
+    @property
+    def judge(self) -> dict[str, JSON]:
+        """The settings of a judge that is a model; none where answers are judged by rule."""
+        one = self.recipe.evaluation
+        if one.judge != "llm":
+            return {}
+        chosen = {"model", "key_env", "instructions", "judge_tokens"}
+        return {"judge": one.model_dump(mode="json", include=chosen)}
+
+    @property
+    def judged_on(self) -> dict[str, str]:
+        """The inputs that such a judge needs besides answers."""
+        return {"prompts": "prompts"} if self.judge else {}
+
     def prompts(self) -> str:
         prompts = self.recipe.prompts
         settings = {
@@ -98,7 +113,7 @@ class _Builder:
             "data:prompts",
             settings,
             {},
-            files=_hashes(prompts.files) if self.check_files else {},
+            files=file_hashes(prompts.files, "prompts.files") if self.check_files else {},
             paths=dict(prompts.files),
             title="draw the prompts",
             weight=3,
@@ -251,12 +266,13 @@ class _Builder:
         merged = self.dpo(name, model, pairs, train, leash)
         verdict = f"keep/{name}"
         self.stage(name, title, merged, previous=before.name, verdict=verdict)
-        settings = {"unless_worse": self.recipe.keep_unless_worse}
+        settings = {"unless_worse": self.recipe.keep_unless_worse, **self.judge}
         inputs = {
             "before": model,
             "after": merged,
             "before_results": before.verdict or self.validate(before.name, model),
             "after_results": self.validate(name, merged),
+            **self.judged_on,
         }
         return self.add(verdict, "training:keep", settings, inputs, title=f"keep {title}?", weight=1)
 
@@ -320,6 +336,7 @@ class _Builder:
         return self.add(step, "evaluation:evaluate", settings, inputs, title=title, weight=weight, libraries=_MODEL_LIBRARIES)
 
     def compare(self, references: Iterable[str]) -> None:
+        """Add the comparison of all stages, and before it the judge's work where the judge is a model."""
         settings = {
             "stages": [stage.name for stage in self.stages],
             "previous": {stage.name: stage.previous for stage in self.stages if stage.previous},
@@ -328,6 +345,13 @@ class _Builder:
         }
         inputs = {stage.name: stage.results for stage in self.stages}
         inputs |= {f"keep/{stage.name}": stage.verdict for stage in self.stages if stage.verdict}
+        if self.judge:
+            judging = {**settings, **self.judge}
+            title = f"judge the stages by {self.recipe.evaluation.model}"
+            self.add(
+                "judge", "judging:judge", judging, {**inputs, **self.judged_on}, title=title, weight=60, libraries=("py3langid",)
+            )
+            inputs["judge"] = "judge"
         self.add("compare", "evaluation:compare", settings, inputs, title="compare the stages", weight=3, libraries=("numpy",))
 
 
@@ -340,22 +364,6 @@ def _branch(cluster: str, branch: int, branches: int) -> str:
     return cluster if branches == 1 else f"{cluster}-branch-{branch + 1}"
 
 
-def _hashes(files: Mapping[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of every outside file: a changed file makes its step stale."""
-    import hashlib
-    from pathlib import Path
-
-    from polylect.errors import RecipeError
-
-    hashes = {}
-    for role, name in files.items():
-        path = Path(name)
-        if not path.is_file():
-            raise RecipeError(f"prompts.files.{role}: {name} does not exist. Paths are relative to the working directory.")
-        hashes[role] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashes
-
-
 def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
     """Return the steps of a recipe; nothing is run and no model is loaded.
 
@@ -366,7 +374,7 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
     Raises:
         RecipeError: a file of the recipe does not exist.
     """
-    build = _Builder(recipe, check_files)
+    build = Builder(recipe, check_files)
     build.prompts()
     build.base()
     build.stage("base", "base, zero-shot", "base")

@@ -16,6 +16,7 @@ from polylect.errors import RunError
 from polylect.records import Comparison, Completion, Difference, Prompt, Result, Route, Summary, content_hash
 from polylect.report import Asset, MergeStep, ReportData, Sample, StageRow, StepRow, merge_step
 from polylect.run.plan import Plan, Stage
+from polylect.run.reporting_judge import read_judge
 from polylect.run.stages.common import DROPS, order
 from polylect.run.steps import StepReport
 
@@ -23,9 +24,16 @@ __all__ = ["collect", "final_stage"]
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "babel", "num2words", "sacrebleu", "py3langid", "numpy", "polars")
 
-_NOTES = (
+_BY_RULE = (
     "Win rates come from the verifiable judge: an answer that matches a reference beats one that does not, then the higher "
-    "chrF wins beyond a margin; a wrong-language answer loses. No person and no language model judged these answers.",
+    "chrF wins beyond a margin; a wrong-language answer loses. No person and no language model judged these answers."
+)
+_BY_MODEL = (
+    "Win rates are verdicts of a language model, which no person has checked here. Its certificate tells where it contradicts "
+    "itself; it cannot tell where it is consistently wrong, as a judge is that likes long answers or those of its own family."
+)
+
+_NOTES = (
     "All intervals are 95 % and clustered by item: the translations of one item count as one draw.",
     "The unseen kinds of question were never trained on, neither by the teachers nor by any later step.",
     "Kinds of question differ in difficulty and some are missing in some languages, so compare stages within a language "
@@ -62,13 +70,14 @@ def collect(plan: Plan, folder: Path, reports: Sequence[StepReport]) -> ReportDa
         base_stage=plan.stages[0].name,
         reference_stages=plan.references,
         final_stage=final,
-        notes=list(_NOTES),
+        notes=[_BY_MODEL if recipe.evaluation.judge == "llm" else _BY_RULE, *_NOTES],
         created=_manifest(folder, "compare")["started"],
         machine=_machine(),
         drops=_drops(plan, folder),
         few_shot_stage=next((stage.name for stage in plan.stages if stage.name.endswith("_shot")), None),
         baseline_stage="baseline" if recipe.baseline else None,
         merges=list(_merges(plan, folder)),
+        judge=read_judge(folder / "steps" / "judge") if recipe.evaluation.judge == "llm" else None,
     )
 
 

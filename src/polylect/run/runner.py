@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from polylect import errors
 from polylect.errors import PolylectError, RunError, StepError
+from polylect.run.cluster import Cluster, RayHead
 from polylect.run.disk import full_disk_message, is_disk_full
 from polylect.run.keys import Identity, identities
 from polylect.run.lock import FolderLock
@@ -45,6 +46,7 @@ def execute(
     threads: int | None = None,
     preload: Sequence[str] = (),
     on_start: Callable[[], None] | None = None,
+    cluster: Cluster | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Bring the outputs of a plan up to date in `folder` and report on each of its steps.
@@ -58,6 +60,7 @@ def execute(
         threads: threads of one step; None shares the cores out (see `default_threads`).
         preload: modules that the workers' server imports before the first step.
         on_start: called once, when the folder is locked and before any step runs.
+        cluster: a Ray cluster's actors answer in place of the steps' processes, which write what comes back.
         console: where to show progress; None is standard error.
 
     Raises:
@@ -83,7 +86,7 @@ def execute(
             outputs = Outputs(folder)
             outputs.recover()
             due = _due(order, outputs.states(order, known), forced)
-            run = _Run(folder, outputs, known, due, order, jobs)
+            run = _Run(folder, outputs, known, due, order, jobs, cluster)
             run.carry_out(_console(console), preload, threads or default_threads(jobs), lock.fd)
             return _outcome(steps, wanted, run, began)
     except OSError as error:
@@ -170,9 +173,16 @@ class _Run:
     """One call of `execute`, from the plan to the last step."""
 
     def __init__(
-        self, folder: Path, outputs: Outputs, known: Mapping[str, Identity], due: Sequence[Step], order: Sequence[Step], jobs: int
+        self,
+        folder: Path,
+        outputs: Outputs,
+        known: Mapping[str, Identity],
+        due: Sequence[Step],
+        order: Sequence[Step],
+        jobs: int,
+        cluster: Cluster | None,
     ) -> None:
-        self.folder, self.outputs, self.known, self.jobs = folder, outputs, known, jobs
+        self.folder, self.outputs, self.known, self.jobs, self.cluster = folder, outputs, known, jobs, cluster
         self.due = {step.name: step for step in due}
         self.total = len(order)
         self.waiting = dict(self.due)
@@ -183,9 +193,11 @@ class _Run:
 
     def carry_out(self, console: Console, preload: Sequence[str], threads: int, lock_fd: int) -> None:
         """Run all due steps; on an interrupt end the workers, clear up and say how to go on."""
-        with Display(console, list(self.due.values())) as display:
+        log = self.folder / "logs" / "server.log"
+        with Display(console, list(self.due.values())) as display, RayHead(self.folder / "logs" / "ray.log") as head:
             self._announce(display)
-            workers = Workers(preload=preload, threads=threads, log=self.folder / "logs" / "server.log", lock_fd=lock_fd)
+            environment = head.environment if self.cluster else dict
+            workers = Workers(preload=preload, threads=threads, log=log, lock_fd=lock_fd, environment=environment)
             try:
                 with workers:
                     self._loop(workers, display)
@@ -246,7 +258,8 @@ class _Run:
     def _job(self, step: Step, out: Path, build: str) -> dict[str, Any]:
         folder = self.folder.absolute()
         builds = {role: (self.outputs.manifest(source) or {})["build"] for role, source in step.inputs.items()}
-        return job_of(step, self.known[step.name], folder, out.absolute(), folder / "logs" / log_name(step.name), builds, build)
+        log = folder / "logs" / log_name(step.name)
+        return job_of(step, self.known[step.name], folder, out.absolute(), log, builds, build, self.cluster)
 
     def _end(self, worker: Worker, display: Display) -> None:
         """Book a worker that has ended: its step is done if, and only if, the output on disk is the one it was to make."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polylect import tables
-from polylect.records import MULTIPLE, Comparison, Difference, Summary
+from polylect.records import JUDGE_UNFIT, MULTIPLE, Comparison, Difference, Summary
 from polylect.run.plan import Plan
 from polylect.run.reporting import final_stage
 
@@ -32,9 +32,12 @@ def lines(plan: Plan, folder: Path) -> Iterator[object]:
         table.add_row(stage.title + (" *" if stage.name == final else ""), *cells, _rate(rates.get((stage.name, base, MULTIPLE))))
     yield table
     per_language = [rates[final, base, tag] for tag in plan.recipe.languages if (final, base, tag) in rates]
+    unfit = [row.language for row in per_language if _rate(row) == JUDGE_UNFIT]
     better = [row.language for row in per_language if row.low is not None and row.low > 0.5]
     share = f"{len(better)} of {len(per_language)} languages"
     yield f"* the final model; it beats the base (lower end of the interval above 50 %) in {share}."
+    if unfit:
+        yield f"The judge is unfit in {len(unfit)} of them: {', '.join(unfit)}."
     for row in tables.read(compare / "differences.parquet", Difference):
         if (row.a, row.b, row.metric, row.language) == (final, "baseline", "exact_match", MULTIPLE) and row.value is not None:
             gain = f"{100 * row.value:+.1f} points of exact match{_interval(row, 100, signed=True)}"
@@ -46,7 +49,9 @@ def _figure(row: Summary | None, scale: float) -> str:
 
 
 def _rate(row: Comparison | None) -> str:
-    return "-" if row is None or row.win_rate is None else f"{100 * row.win_rate:.1f} %{_interval(row, 100)}"
+    if row is None or row.win_rate is None:
+        return JUDGE_UNFIT if row is not None and (row.reason or "").startswith(JUDGE_UNFIT) else "-"
+    return f"{100 * row.win_rate:.1f} %{_interval(row, 100)}"
 
 
 def _interval(row: Summary | Comparison | Difference, scale: float, *, signed: bool = False) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import polylect
 from polylect import errors
 from polylect.errors import PolylectError
+from polylect.run.cluster import Cluster
 from polylect.run.context import Context
 from polylect.run.disk import full_disk_message, is_disk_full
 from polylect.run.keys import Identity
@@ -31,7 +32,14 @@ __all__ = ["job_of", "main"]
 
 
 def job_of(
-    step: Step, identity: Identity, folder: Path, out: Path, log: Path, builds: Mapping[str, str], build: str
+    step: Step,
+    identity: Identity,
+    folder: Path,
+    out: Path,
+    log: Path,
+    builds: Mapping[str, str],
+    build: str,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Return what a worker must know, as JSON values; `builds` are those of the inputs, `build` is the new output's own."""
     return {
@@ -44,6 +52,7 @@ def job_of(
         "log": str(log),
         "builds": dict(builds),
         "build": build,
+        "cluster": None if cluster is None else vars(cluster),
     }
 
 
@@ -84,7 +93,8 @@ def _carry_out(job: Mapping[str, Any], send: Callable[[Mapping[str, JSON]], None
     step = Step(**{**job["step"], "libraries": tuple(job["step"]["libraries"])})
     outputs = Outputs(folder)
     inputs = {role: outputs.path(source) for role, source in step.inputs.items()}
-    context = Context(step=step, inputs=inputs, out=out, store=folder / "store", send=send)
+    cluster = None if job["cluster"] is None else Cluster(**job["cluster"])
+    context = Context(step=step, inputs=inputs, out=out, store=folder / "store", send=send, cluster=cluster)
     random.seed(step.seed)
     began, started = _now(), time.monotonic()
     _function(step)(context)

@@ -8,7 +8,7 @@ import selectors
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def default_threads(jobs: int) -> int:
     return max(1, cores - 1 if jobs == 1 else cores // jobs)
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, more: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the workers: the caller's, with thread counts and a fixed hash seed for reproducible sets."""
     counts = ("OMP", "MKL", "OPENBLAS", "RAYON", "VECLIB", "NUMEXPR")
     return {
@@ -38,6 +38,7 @@ def _environment(threads: int) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONHASHSEED": "0",
+        **more,
     }
 
 
@@ -55,10 +56,27 @@ class Worker:
 
 
 class Workers:
-    """Starts its server with the first job, so that a run with nothing to do loads nothing. Use as a context manager."""
+    """Starts its server with the first job, so that a run with nothing to do loads nothing. Use as a context manager.
 
-    def __init__(self, *, preload: Sequence[str], threads: int, log: Path, lock_fd: int) -> None:
+    Args:
+        preload: modules that the server imports.
+        threads: of one worker.
+        log: file that takes what the server says.
+        lock_fd: descriptor of the run folder's lock, kept open by the server.
+        environment: called when the server starts; returns variables that the workers see besides the caller's.
+    """
+
+    def __init__(
+        self,
+        *,
+        preload: Sequence[str],
+        threads: int,
+        log: Path,
+        lock_fd: int,
+        environment: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self.preload, self.threads, self.log, self.lock_fd = list(preload), threads, log, lock_fd
+        self._environment = environment
         self.server: subprocess.Popen[bytes] | None = None
         self.loaded: float | None = None
         self._control: socket.socket | None = None
@@ -126,6 +144,7 @@ class Workers:
         self.server = self._control = None
 
     def _start(self) -> socket.socket:
+        environment = _environment(self.threads, self._environment())
         ours, theirs = socket.socketpair()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}\n"
@@ -134,7 +153,7 @@ class Workers:
         with theirs, self.log.open("ab") as log:
             self.server = subprocess.Popen(
                 [sys.executable, "-c", code],
-                env=_environment(self.threads),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

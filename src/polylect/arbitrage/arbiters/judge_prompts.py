@@ -8,8 +8,9 @@ ours. A verdict has a fixed form: one line with nothing else. What has another f
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Literal
+
+from polylect.models import verdicts as judging
 
 __all__ = ["PAIRWISE", "POINTWISE", "fill", "read_preference", "read_score"]
 
@@ -61,27 +62,18 @@ Preferred: B
 or
 Preferred: TIE"""
 
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_SCORE = re.compile(r"\W*score\W*?[:：]\W*?(-?\d{1,3}(?:[.,]\d+)?)\s*(?:/\s*10|out of 10)?[\s*_`.]*", re.IGNORECASE)
-_PREFERRED = re.compile(r"\W*preferred\W*?[:：]\W*(?:answer[ _]?)?(a|b|tie)[\s*_`.\])>]*", re.IGNORECASE)
-_FIELD = re.compile(r"\{(language|instruction|a|b)\}")
-_TAG = re.compile(r"<(/?)(instruction|answer|answer_a|answer_b)>", re.IGNORECASE)
+_SCORE = re.compile(r"\W*score\W*?:\W*?(-?\d{1,3}(?:[.,]\d+)?)\s*(?:/\s*10|out of 10)?[\s*_`.]*", re.IGNORECASE)
+_FRAMES = ("instruction", "answer", "answer_a", "answer_b")
 
 
 def fill(template: str, *, language: str, instruction: str, a: str, b: str = "") -> str:
     """Return a template with its fields filled; other braces stay, and the template's tags are taken out of the texts."""
-    values = {"language": language, "instruction": _untagged(instruction), "a": _untagged(a), "b": _untagged(b)}
-    return _FIELD.sub(lambda field: values[field[1]], template)
-
-
-def _untagged(text: str) -> str:
-    """Keep an answer from closing its own frame: <answer> becomes ‹answer›."""
-    return _TAG.sub(r"‹\1\2›", text)
+    return judging.fill(template, {"language": language, "instruction": instruction, "a": a, "b": b}, _FRAMES)
 
 
 def read_score(text: str) -> tuple[float | None, str | None]:
     """Return the score from 1 to 10 of a pointwise verdict, or (None, why it has none)."""
-    found = _verdicts(_SCORE, text)
+    found = judging.verdicts(_SCORE, text)
     if len(found) != 1:
         return None, "verdict without a score" if not found else "verdict with two scores"
     value = float(next(iter(found)).replace(",", "."))
@@ -90,20 +82,8 @@ def read_score(text: str) -> tuple[float | None, str | None]:
 
 def read_preference(text: str) -> tuple[Literal["a", "b", "tie"] | None, str | None]:
     """Return the preferred answer of a pairwise verdict, or (None, why there is none)."""
-    found = _verdicts(_PREFERRED, text)
+    found = judging.preferences(text)
     if len(found) != 1:
         return None, "verdict without a preference" if not found else "verdict with two preferences"
     choice = next(iter(found))
     return ("a", None) if choice == "a" else ("b", None) if choice == "b" else ("tie", None)
-
-
-def _verdicts(form: re.Pattern[str], text: str) -> set[str]:
-    """Return the different verdicts on lines of their own, thoughts left out, digits of any script read."""
-    plain = "".join(_digit(character) for character in _THOUGHT.sub("", text))
-    return {match[1].casefold() for line in plain.splitlines() if (match := form.fullmatch(line))}
-
-
-def _digit(character: str) -> str:
-    if character.isascii() or unicodedata.category(character) != "Nd":
-        return character
-    return str(unicodedata.decimal(character))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from polylect.evaluate.task_types import Item, Kind
+from polylect.evaluate.task_types import Item, Kind, Normalise
 
 __all__ = ["Benchmark", "Choice", "Column", "Question", "Row"]
 
@@ -141,7 +141,7 @@ class Benchmark:
     items: str = ""
     subsets: str = ""
     max_tokens: int = 512
-    normalise: Literal["none", "bytes"] = "none"
+    normalise: Normalise = "none"
     licence: str = ""
     citation: str = ""
     source: str = ""

@@ -14,6 +14,7 @@ from polylect.evaluate.benchmarks.config_names import language_of
 from polylect.evaluate.benchmarks.registry import get
 from polylect.evaluate.benchmarks.templates import Template, template
 from polylect.evaluate.benchmarks.user_prompts import UserPrompt
+from polylect.evaluate.task_types import NORMALISATIONS
 from polylect.models.yaml_file import read_mapping
 
 __all__ = ["USER_METRICS", "load_yaml", "resolve"]
@@ -27,8 +28,8 @@ USER_METRICS = {
 """The kinds that a file may describe, each with its metrics; the first is the default."""
 
 _KEYS = (
-    "name", "kind", "data", "split", "dev", "language", "columns", "prompt", "options", "score", "answer", "metric", "shots",
-    "max_tokens", "stop", "licence", "citation",
+    "name", "kind", "data", "split", "dev", "language", "columns", "prompt", "options", "score", "normalise", "answer", "metric",
+    "shots", "max_tokens", "stop", "licence", "citation",
 )  # fmt: skip
 _ROLES = ("language", "item", "subset", "group")
 
@@ -73,6 +74,7 @@ def load_yaml(path: Path) -> Benchmark:
         language_in="path" if not (prompt.language or prompt.roles.get("language")) else "rows",
         items=f"the column {prompt.roles['item']}" if "item" in prompt.roles else "a hash of the row",
         max_tokens=file.whole("max_tokens", 512),
+        normalise=file.one_of("normalise", NORMALISATIONS, "none"),  # type: ignore[arg-type]
         licence=file.text("licence"),
         citation=file.text("citation", ""),
         data=path.parent / file.text("data"),
@@ -109,8 +111,8 @@ class _File:
             raise self.fault(key, f"{value!r} is not a whole number from 0. Correct it.")
         return value
 
-    def one_of(self, key: str, known: Any) -> str:
-        value = self.text(key)
+    def one_of(self, key: str, known: Any, default: str | None = None) -> str:
+        value = self.text(key, default)
         if value not in known:
             raise self.fault(key, f"{value!r} is none of {', '.join(known)}.{nearest(value, known)}")
         return value
@@ -126,7 +128,7 @@ def _prompt(file: _File, kind: str) -> UserPrompt:
     lists_options = kind in {"choice", "consistency"}
     options, options_column = _options(file) if lists_options else ((), "")
     prompts = _prompts(file, lists_options)
-    for key in ("options", "score"):
+    for key in ("options", "score", "normalise"):
         if key in file.values and not lists_options:
             raise file.fault(key, f"belongs to the kinds choice and consistency; the kind is {kind!r}. Leave it out.")
     answer = file.text("answer", "" if kind == "pairwise" else None)

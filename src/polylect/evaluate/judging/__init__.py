@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polylect.evaluate.judging.rates import measurements
     from polylect.evaluate.judging.running import Judging, judge
     from polylect.evaluate.judging.settings import JudgeSettings, Thresholds
+    from polylect.evaluate.judging.stages import StageJudging, explained, judge_stages
     from polylect.evaluate.judging.style import StyleFit, fit_style
     from polylect.evaluate.judging.votes import Votes, read_votes
 
@@ -29,14 +30,17 @@ _HOME = {
     "JudgeSettings": "settings",
     "Judging": "running",
     "Outcome": "contests",
+    "StageJudging": "stages",
     "StyleFit": "style",
     "Thresholds": "settings",
     "Votes": "votes",
     "cohen_kappa": "agreement",
+    "explained": "stages",
     "fit_style": "style",
     "gwet_ac1": "agreement",
     "in_right_language": "gate",
     "judge": "running",
+    "judge_stages": "stages",
     "krippendorff_alpha": "agreement",
     "measurements": "rates",
     "read_verdict": "parsing",
@@ -51,14 +55,17 @@ __all__ = [
     "JudgeSettings",
     "Judging",
     "Outcome",
+    "StageJudging",
     "StyleFit",
     "Thresholds",
     "Votes",
     "cohen_kappa",
+    "explained",
     "fit_style",
     "gwet_ac1",
     "in_right_language",
     "judge",
+    "judge_stages",
     "krippendorff_alpha",
     "measurements",
     "read_verdict",

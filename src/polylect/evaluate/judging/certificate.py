@@ -82,23 +82,24 @@ def certify(
 ) -> list[Certificate]:
     """Return a certificate per language, from all games and outcomes of one judge.
 
-    Agreement is that of the judge's own verdicts, before the language gate.
+    Agreement is that of the judge's own verdicts, before the language gate. The games may be of several pairs of contestants;
+    `votes` are about one pair.
     """
     by_language: dict[str, list[Game]] = defaultdict(list)
     for game in games:
         by_language[game.language].append(game)
     verdicts = {
-        (one.subset, one.language, one.item): str(winner_of(one.ungated))
+        (one.a, one.b, one.subset, one.language, one.item): str(winner_of(one.ungated))
         for one in outcomes
         if one.consistent is not None and one.ungated is not None
     }
     found = []
     for language in languages:
-        own = {key: winner for key, winner in verdicts.items() if key[1] == language}
+        own = {key: winner for key, winner in verdicts.items() if key[3] == language}
         figures = _figures(by_language[language], [one for one in outcomes if one.language == language])
         figures.update(_with_people(own, votes))
         if language != _ENGLISH:
-            english = ((winner, verdicts.get((key[0], _ENGLISH, key[2]))) for key, winner in own.items())
+            english = ((winner, verdicts.get((*key[:3], _ENGLISH, key[4]))) for key, winner in own.items())
             figures["english"] = agreement([(winner, other) for winner, other in english if other is not None])
         draft = Certificate(judge=judge, language=language, **figures)
         status, why = _status(draft, thresholds)
@@ -130,9 +131,9 @@ def _figures(games: Sequence[Game], outcomes: Sequence[Outcome]) -> dict[str, An
     }
 
 
-def _with_people(own: Mapping[tuple[str, str, str], str], votes: Votes) -> dict[str, Any]:
-    shared = {key: votes.of(key) for key in own if votes.of(key)}
-    pairs = [(own[key], votes.majority(key)) for key in shared]
+def _with_people(own: Mapping[tuple[str, str, str, str, str], str], votes: Votes) -> dict[str, Any]:
+    shared = {key: votes.of(key[2:]) for key in own if votes.of(key[2:])}
+    pairs = [(own[key], votes.majority(key[2:])) for key in shared]
     units = [[own[key], *labels] for key, labels in shared.items()]
     return {"people": agreement(pairs, units), "people_alpha": krippendorff_alpha(shared.values())}
 

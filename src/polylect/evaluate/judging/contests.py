@@ -52,7 +52,8 @@ class Game(Record):
 
     `shown` is the preferred place ("first", "second", "tie") and `winner` the contestant that holds it; both are None where
     the verdict has no reading, with the `reason`. `status` is "ok", "unparsed" (the judge said something else) or "failed" (it
-    said nothing). Tokens are those of prompt and verdict.
+    said nothing). `battles` is what the verdict counts: 3 where one answer is much better, else 1 (see `parsing`). Tokens are
+    those of prompt and verdict.
     """
 
     identity = ("judge", "a", "b", "subset", "language", "item", "order")
@@ -70,6 +71,7 @@ class Game(Record):
     completion_tokens: int
     subset: str = ""
     reason: str | None = None
+    battles: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

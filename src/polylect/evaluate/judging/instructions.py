@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -11,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 from polylect import languages
 from polylect.errors import EvaluationError
 from polylect.evaluate.judging.contests import Contest
+from polylect.evaluate.judging.parsing import Form
+from polylect.models.verdicts import fill
 
 __all__ = ["FIELDS", "InstructionLanguage", "check_template", "compose", "has_native"]
 
@@ -20,11 +21,23 @@ FIELDS = ("language", "instruction", "a", "b")
 """What a user's own template may hold, in braces; all but the language have to be there."""
 
 _FORM = "Preferred: A\nPreferred: B\nPreferred: TIE"
-_FIELD = re.compile(r"\{(language|instruction|a|b)\}")
-_TAG = re.compile(r"<(/?)(instruction|answer_a|answer_b)>", re.IGNORECASE)
+_LABELS = """\
+First write one sentence that compares the answers. Then write a last line with nothing but one of these five:
+[[A>>B]] answer A is much better
+[[A>B]] answer A is better
+[[A=B]] both are as good
+[[B>A]] answer B is better
+[[B>>A]] answer B is much better"""
+_FRAMES = ("instruction", "answer_a", "answer_b")
 
 
-def compose(contest: Contest, order: str, instructions: InstructionLanguage = "en", template: str | None = None) -> str:
+def compose(
+    contest: Contest,
+    order: str,
+    instructions: InstructionLanguage = "en",
+    template: str | None = None,
+    verdicts: Form = "line",
+) -> str:
     """Return what the judge is asked about a contest; the first answer is a's where `order` is "ab", b's where it is "ba".
 
     Native instructions are English where there are none in the language (`has_native`). A `template` of the user's takes the
@@ -33,12 +46,13 @@ def compose(contest: Contest, order: str, instructions: InstructionLanguage = "e
     first, second = (contest.a, contest.b) if order == "ab" else (contest.b, contest.a)
     values = {
         "language": languages.get(contest.language).name,
-        "instruction": _untagged(_conversation(contest)),
-        "a": _untagged(first or ""),
-        "b": _untagged(second or ""),
+        "instruction": _conversation(contest),
+        "a": first or "",
+        "b": second or "",
     }
-    text = template or _template(contest.language if instructions == "native" and has_native(contest.language) else "en")
-    return _FIELD.sub(lambda field: values[field[1]], text)
+    language = contest.language if instructions == "native" and has_native(contest.language) else "en"
+    text = template or _template(language, verdicts)
+    return fill(text, values, _FRAMES)
 
 
 def has_native(language: str) -> bool:
@@ -63,18 +77,15 @@ def _conversation(contest: Contest) -> str:
     return "\n".join(f"[{role}] {content}" for role, content in (*contest.history, ("user", contest.text)))
 
 
-def _untagged(text: str) -> str:
-    return _TAG.sub(r"‹\1\2›", text)
-
-
 @cache
-def _template(language: str) -> str:
+def _template(language: str, verdicts: Form) -> str:
     text = _texts()[language]
     criteria = "\n".join(f"{number}. {one}" for number, one in enumerate(text["criteria"], start=1))
     frames = "\n\n".join(
         f"<{tag}>\n{{{name}}}\n</{tag}>" for tag, name in (("instruction", "instruction"), ("answer_a", "a"), ("answer_b", "b"))
     )
-    return f"{text['role']}\n{criteria}\n{text['rules']}\n\n{frames}\n\n{text['closing']}\n{_FORM}"
+    closing = f"{text['closing']}\n{_FORM}" if verdicts == "line" else _LABELS
+    return f"{text['role']}\n{criteria}\n{text['rules']}\n\n{frames}\n\n{closing}"
 
 
 @cache

@@ -84,15 +84,15 @@ def outcome(contest: Contest, seen: Sight, games: Games, judge: str, a: str, b: 
 def both_orders(contest: Contest, games: Games) -> tuple[float | None, bool | None, str | None]:
     """Return (points of a, whether both orders agree, why there are no points).
 
-    The contest goes to who is ahead after both games. One unreadable verdict leaves it unscored: the other alone would
+    The contest goes to who is ahead in battles after both games. One unreadable verdict leaves it unscored: the other alone would
     carry the judge's liking for a place.
     """
     forth, back = (games[(*contest.key, order)] for order in ("ab", "ba"))
     for game in (forth, back):
         if game.winner is None:
             return None, None, game.reason
-    total = POINTS[str(forth.winner)] + POINTS[str(back.winner)]
-    return (1.0 if total > 1 else 0.0 if total < 1 else 0.5), forth.winner == back.winner, None
+    lead = sum(game.battles * (POINTS[str(game.winner)] - 0.5) for game in (forth, back))
+    return (1.0 if lead > 0 else 0.0 if lead < 0 else 0.5), forth.winner == back.winner, None
 
 
 def winner_of(points: float | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polylect.evaluate.judging.contests import Contest, Game
 from polylect.evaluate.judging.instructions import compose
-from polylect.evaluate.judging.parsing import read_reply
+from polylect.evaluate.judging.parsing import Form, read_reply
 from polylect.evaluate.judging.settings import JudgeSettings
 from polylect.models.interface import Model
 from polylect.models.requests import Generated, Request, Sampling
@@ -76,7 +76,7 @@ def play(
     games: list[Game] = []
     spent = []
     for number, judge in enumerate(judges):
-        own = list(_games(contests, requests, judge, store, sampling, (a, b)))
+        own = list(_games(contests, requests, judge, store, sampling, (a, b), settings.verdicts))
         tokens = sum(game.prompt_tokens for game in own), sum(game.completion_tokens for game in own)
         found = counts.get(number)
         now = (found.stored + found.failed, found.cost) if found else (0, 0.0)
@@ -86,7 +86,7 @@ def play(
 
 
 def _request(contest: Contest, order: str, settings: JudgeSettings) -> Request:
-    text = compose(contest, order, settings.instructions, settings.template)
+    text = compose(contest, order, settings.instructions, settings.template, settings.verdicts)
     return Request(content_hash("game", *contest.key, order), text)
 
 
@@ -97,6 +97,7 @@ def _games(
     store: Store,
     sampling: Sampling,
     names: tuple[str, str],
+    form: Form,
 ) -> Iterator[Game]:
     from polylect.models.store import Keys
 
@@ -106,7 +107,8 @@ def _games(
     places = ((contest, order) for contest in contests for order in ORDERS)
     for (contest, order), key in zip(places, wanted, strict=True):
         reply = found.get(key, _LOST)
-        place, status, reason = read_reply(reply)
+        reading, status = read_reply(reply, form)
+        place = reading.place
         yield Game(
             judge=judge.name,
             a=names[0],
@@ -119,7 +121,8 @@ def _games(
             shown=place,
             winner=_WINNERS.get((order, place), "tie") if place else None,
             status=status,
-            reason=reason,
+            reason=reading.reason,
+            battles=reading.battles,
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
         )

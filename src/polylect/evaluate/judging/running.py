@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import EvaluationError
+from polylect.evaluate.judging.battles import battle_rates
 from polylect.evaluate.judging.certificate import Certificate, Status, certify
 from polylect.evaluate.judging.contests import Contest, Game, Outcome
 from polylect.evaluate.judging.instructions import has_native
-from polylect.evaluate.judging.outcomes import by_contest, outcome, sight
+from polylect.evaluate.judging.outcomes import Sight, by_contest, outcome, sight
 from polylect.evaluate.judging.panel import Disagreement, combine, disagreement
 from polylect.evaluate.judging.playing import Spent, play
 from polylect.evaluate.judging.rates import Rates, rates
 from polylect.evaluate.judging.settings import JudgeSettings
 from polylect.evaluate.judging.votes import Votes
 from polylect.models.interface import Model
+from polylect.resampling import Estimate
 
 if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
@@ -40,6 +42,7 @@ class Judging:
         games: every verdict, raw.
         panel: how far the judges agree, per language; empty for one judge.
         spent: tokens and cost by judge.
+        battles: of verdicts of the form "arena-hard", the win rate over battles by language and for "mul"; else empty.
         instructions: languages by the language of the instructions that they were judged with: "native", "en" or "template".
         notes: what a reader should know beside the numbers.
         settings: as given.
@@ -57,6 +60,7 @@ class Judging:
     instructions: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     settings: JudgeSettings
+    battles: Mapping[str, Estimate] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but outcomes and games as JSON values."""
@@ -72,6 +76,7 @@ class Judging:
             "spent": [asdict(one) for one in self.spent],
             "instructions": {name: list(tags) for name, tags in self.instructions.items()},
             "notes": list(self.notes),
+            "battles": {tag: one._asdict() for tag, one in self.battles.items()},
             "settings": self.settings.as_dict(),
         }
 
@@ -117,28 +122,35 @@ def judge(
     certificates: list[Certificate] = []
     for model in judges:
         own = [game for game in games if game.judge == model.name]
-        by_key = by_contest(own)
-        outcomes[model.name] = [
-            outcome(contest, seen, by_key, model.name, a, b) for contest, seen in zip(contests, sights, strict=True)
-        ]
+        outcomes[model.name] = _outcomes(contests, sights, own, model.name, a, b)
         certificates += certify(model.name, own, outcomes[model.name], votes, settings.thresholds, languages)
     seats = {tag: [one.judge for one in certificates if one.language == tag and one.status != "unfit"] for tag in languages}
     several = len(judges) > 1
+    statuses = _statuses(certificates, languages)
+    each = [one for rows in outcomes.values() for one in rows]
     final = combine(outcomes, seats, settings.panel) if several else outcomes[judges[0].name]
     return Judging(
         a=a,
         b=b,
         judges=tuple(model.name for model in judges),
-        rates=rates(contests, final, _statuses(certificates, languages), settings),
+        rates=rates(contests, final, statuses, settings),
         certificates=tuple(certificates),
-        outcomes=tuple(one for rows in (*outcomes.values(), *([final] if several else [])) for one in rows),
+        outcomes=(*each, *(final if several else [])),
         games=tuple(games),
         panel=tuple(disagreement(outcomes, seats)) if several else (),
         spent=tuple(spent),
         instructions=_instructions(languages, settings),
         notes=tuple(_notes(judges, a, b, sights, votes)),
         settings=settings,
+        battles=battle_rates(each, games, statuses, settings) if settings.verdicts == "arena-hard" else {},
     )
+
+
+def _outcomes(
+    contests: Sequence[Contest], sights: Sequence[Sight], games: Sequence[Game], judge: str, a: str, b: str
+) -> list[Outcome]:
+    by_key = by_contest(games)
+    return [outcome(contest, seen, by_key, judge, a, b) for contest, seen in zip(contests, sights, strict=True)]
 
 
 def _check(contests: Sequence[Contest], judges: Sequence[Model], a: str, b: str) -> None:

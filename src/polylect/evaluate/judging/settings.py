@@ -8,6 +8,7 @@ from typing import Any, Literal
 from polylect.errors import EvaluationError
 from polylect.evaluate.judging.gate import FOREIGN_SHARE
 from polylect.evaluate.judging.instructions import InstructionLanguage, check_template
+from polylect.evaluate.judging.parsing import Form
 from polylect.resampling import RESAMPLES
 
 __all__ = ["JudgeSettings", "Thresholds"]
@@ -55,6 +56,7 @@ class JudgeSettings:
         instructions: language of what the judge is told around the answers: "en", or "native" where we have it.
         template: a text of the user's own instead, with {instruction}, {a}, {b} and, if wanted, {language}; the judge must be
             told to end in `Preferred: A`, `B` or `TIE`.
+        verdicts: their form, see `parsing`: "line" (A, B or TIE), or "arena-hard" (five labels, told in English).
         max_tokens: of a verdict; a judge that thinks aloud needs more.
         temperature: 0 gives the same verdict again.
         gate: whether a wrong-language answer loses.
@@ -69,6 +71,7 @@ class JudgeSettings:
 
     instructions: InstructionLanguage = "en"
     template: str | None = None
+    verdicts: Form = "line"
     max_tokens: int = 512
     temperature: float = 0.0
     gate: bool = True
@@ -81,6 +84,9 @@ class JudgeSettings:
 
     def __post_init__(self) -> None:
         _one_of("instructions", self.instructions, ("en", "native"))
+        _one_of("verdicts", self.verdicts, ("line", "arena-hard"))
+        if self.verdicts == "arena-hard" and self.instructions == "native":
+            raise EvaluationError("judge settings: verdicts 'arena-hard' are told in English. Leave out instructions 'native'.")
         _one_of("panel", self.panel, ("majority", "mean"))
         if self.max_tokens < 1 or self.temperature < 0 or not 0 <= self.foreign_share <= 1:
             raise EvaluationError(

@@ -2,8 +2,12 @@
 
 A logistic fit per language on the differences of both answers, as style control on Chatbot Arena has it (T. Li, A. Angelopoulos
 and W.-L. Chiang, "Does style matter? Disentangling style and substance in Chatbot Arena", LMSYS blog, 2024): length in
-characters as (a - b) / (a + b); list items, bold spans and headers per 1,000 characters as differences, scaled to a
+characters as tanh(5 (a - b) / (a + b)); list items, bold spans and headers per 1,000 characters as differences, scaled to a
 standard deviation of 1. The intercept is what is left for the answers themselves.
+
+The hyperbolic tangent levels off (as in Dubois et al. 2024, "Length-Controlled AlpacaEval", arXiv 2404.04475): a judge may
+prefer whichever answer is longer, by however much. Without it such a judge's liking is read as a slope, of which half is missed,
+and what is missed is credited to the contestant who writes more.
 
 The fit tells association, not cause: better answers may happen to be longer. Where people voted on the same contests, their
 own effect of length is the yardstick.
@@ -33,6 +37,8 @@ _LIST = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+\S", re.MULTILINE)
 _BOLD = re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _HEADER = re.compile(r"^#{1,6}\s+\S", re.MULTILINE)
 _Z = 1.959963984540054
+_STEEP = 5.0
+"""Where an answer is half as long again as the other, the feature has reached three quarters of its end."""
 _RIDGE = 1e-2
 """Weight of the penalty on standardised coefficients: a language in which the longer answer always wins still has a fit."""
 
@@ -65,7 +71,7 @@ def features(a: str, b: str) -> tuple[float, float, float, float]:
     """Return the differences of two answers in the order of `FEATURES`; positive where `a` has more."""
     left, right = _counts(a), _counts(b)
     longest = left[0] + right[0]
-    length = (left[0] - right[0]) / longest if longest else 0.0
+    length = math.tanh(_STEEP * (left[0] - right[0]) / longest) if longest else 0.0
     densities = [1000 * x / max(left[0], 1) - 1000 * y / max(right[0], 1) for x, y in zip(left[1:], right[1:], strict=True)]
     return length, densities[0], densities[1], densities[2]
 

@@ -24,6 +24,9 @@ __all__ = ["Lane", "Shared"]
 _IN_A_ROW = 20
 """Requests that may fail for good one after the other, after all their retries, before the engine gives the endpoint up."""
 
+_CLOSED = 8
+"""Calls that are turned down one after the other, and no fewer than are out at a time, before `Retry-After` holds for all."""
+
 
 @dataclass
 class Shared:
@@ -56,6 +59,8 @@ class Lane:
         self._exhausted = False
         self._workers = 0
         self._failed_in_a_row = 0
+        self._refused_in_a_row = 0
+        self._closed_until = 0.0
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start the workers in `group`; it ends when everything is answered."""
@@ -82,6 +87,8 @@ class Lane:
     def _take(self) -> Unit | float | None:
         """Return a call that is due, the seconds to wait for one, or None when none will come for this worker."""
         now = self._loop.time()
+        if now < self._closed_until:
+            return self._closed_until - now
         if self._delayed and self._delayed[0][0] <= now:
             return heapq.heappop(self._delayed)[2]
         # What waits to be tried again is in memory: no more of it than a few times what is in flight.
@@ -124,8 +131,8 @@ class Lane:
             raise ModelError(
                 f"{unit.job.model.name}: gave {len(answers)} answers where {expected} were asked for. A model must answer each."
             )
-        self._failed_in_a_row = 0
-        self._limit.answered()
+        self._failed_in_a_row = self._refused_in_a_row = 0
+        self._limit.answered(unit.sent, self._loop.time())
         if self._workers < self._limit.limit:
             self._hire()
         if self._pace.tokens:
@@ -146,6 +153,7 @@ class Lane:
             self._pace.tokens.give_back(unit.reserved)
         if error.overload:
             self._limit.overloaded(unit.sent, now)
+            self._refused(error, now)
         unit.refusals += turned_down
         unit.failures += not turned_down
         patient = error.after is None or error.after <= retries.patience
@@ -159,6 +167,12 @@ class Lane:
             return
         reason = error.reason if patient else f"{error.reason}; asked to wait {error.after:.0f} s"
         await self._give_up(unit, reason, permanent=not error.retry)
+
+    def _refused(self, error: RequestError, now: float) -> None:
+        """Stop asking for as long as the endpoint wants when all calls are turned down, not this one alone."""
+        self._refused_in_a_row += 1
+        if error.after is not None and self._refused_in_a_row >= max(_CLOSED, self._limit.limit):
+            self._closed_until = now + min(error.after, self._shared.retries.patience)
 
     async def _give_up(self, unit: Unit, reason: str, *, permanent: bool) -> None:
         limit, name = unit.sampling.max_tokens, unit.job.model.name

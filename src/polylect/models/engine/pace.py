@@ -4,44 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from polylect.models.engine.in_flight import InFlight
 from polylect.models.engine.settings import Limits
 
-__all__ = ["InFlight", "Pace", "PerMinute"]
-
-_START, _MOST = 16, 256
-"""Calls at a time that the engine begins with, and goes to, where nobody says."""
-
-
-class InFlight:
-    """Calls at a time by additive increase and multiplicative decrease (D. Chiu, R. Jain 1989), as TCP Reno has it.
-
-    Until the first overload the limit grows by one per answer (it doubles per round trip), afterwards by one per round trip.
-    Overload halves it, at most once per round trip: calls that were sent before the cut say nothing new.
-
-    Args:
-        most: upper limit; the beginning as well when it is given.
-        fixed: never change it (a model in this process).
-    """
-
-    def __init__(self, most: int | None, *, fixed: bool = False) -> None:
-        self.most = most or _MOST
-        self.limit = float(most or _START)
-        self.cuts = 0
-        self._fixed = fixed
-        self._slow_start = True
-        self._cut_at = float("-inf")
-
-    def answered(self) -> None:
-        """Take note of a good answer."""
-        if self.limit < self.most:
-            self.limit = min(self.most, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
-
-    def overloaded(self, sent: float, now: float) -> None:
-        """Take note that a call sent at `sent` met an overloaded endpoint (seconds of one clock)."""
-        if self._fixed or sent < self._cut_at:
-            return
-        self.limit, self._cut_at, self._slow_start = max(1.0, self.limit / 2), now, False
-        self.cuts += 1
+__all__ = ["Pace", "PerMinute"]
 
 
 class PerMinute:

@@ -32,10 +32,17 @@ class LlmTranslator:
         store: file of the store that keeps the answers; None keeps them for the length of one call.
         instruction: what it is asked, with {source}, {target} and {text}.
         max_tokens: most tokens of a translation.
+        stop: texts that end a translation: a base model with examples needs the line break, as it would go on with the next one.
     """
 
     def __init__(
-        self, model: Model, *, store: Path | str | None = None, instruction: str = INSTRUCTION, max_tokens: int = 2048
+        self,
+        model: Model,
+        *,
+        store: Path | str | None = None,
+        instruction: str = INSTRUCTION,
+        max_tokens: int = 2048,
+        stop: Sequence[str] = (),
     ) -> None:
         self.model, self.instruction = model, instruction
         self.name = model.name
@@ -43,7 +50,7 @@ class LlmTranslator:
         self.licence, self.may_train = model.licence, model.may_train
         self.price: Price = model.price
         self._store = None if store is None else Path(store)
-        self._sampling = Sampling(max_tokens=max_tokens)
+        self._sampling = Sampling(max_tokens=max_tokens, stop=tuple(stop))
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translated]:
         """Translate texts; see `polylect.models.translators.Translator`. A text fails whose request fails or is cut off."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from polylect import tables
 from polylect.records import Comparison, Difference, Result, Summary, Verdict
 from polylect.run.context import Context
 from polylect.run.stages.common import load_prompts
+from polylect.run.stages.judging import pairs_of, rates_of
 from polylect.run.stages.pool import ask
 
 __all__ = ["compare", "evaluate"]
@@ -31,21 +32,25 @@ def evaluate(context: Context) -> None:
 
 
 def compare(context: Context) -> None:
-    """Summarise all stages, compare them pairwise and write the tables of the report."""
-    from polylect.evaluate import comparisons, differences, summaries, verdicts
+    """Summarise all stages, compare them pairwise and write the tables of the report.
+
+    Verdicts are those of the step "judge" where there is one, else they are made here by rule.
+    """
+    from polylect.evaluate import differences, summaries, verdicts
 
     stages: Sequence[str] = context.settings["stages"]
     rows = [row for stage in stages for row in tables.read(context.inputs[stage] / "results.parquet", Result)]
     measured = {row.metric for row in rows}
     metrics = [metric for metric in _METRICS if metric in measured]
+    by_model = _by_model(context)
     judged: list[Verdict] = []
     rates: list[Comparison] = []
     gains: list[Difference] = []
-    pairs = list(_pairs(stages, context.settings["references"], _previous(context)))
+    pairs = pairs_of(context)
     for done, (a, b) in enumerate(pairs, start=1):
-        verdict = verdicts(a, b, rows)
+        verdict = by_model[a, b] if by_model else verdicts(a, b, rows)
         judged += verdict
-        rates += comparisons(verdict, seed=context.seed)
+        rates += rates_of(verdict, context.seed)
         gains += differences(rows, a, b, metrics, seed=context.seed)
         context.progress(done, len(pairs), "comparisons")
     tables.write(context.out / "summaries.parquet", summaries(rows, context.settings["languages"], seed=context.seed), Summary)
@@ -55,23 +60,10 @@ def compare(context: Context) -> None:
     context.note(stages=len(stages), comparisons=len(pairs), rows=len(rows))
 
 
-def _previous(context: Context) -> dict[str, str]:
-    """Return the stage that each stage was trained from: the last one before it that was kept."""
-    previous: dict[str, str] = dict(context.settings["previous"])
-    dropped = {
-        role.removeprefix("keep/")
-        for role, folder in context.inputs.items()
-        if role.startswith("keep/") and not json.loads((folder / "verdict.json").read_text())["kept"]
-    }
-    for stage, before in previous.items():
-        while before in dropped:
-            before = previous[before]
-        previous[stage] = before
-    return previous
-
-
-def _pairs(stages: Sequence[str], references: Sequence[str], previous: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (stage, other) for every comparison: with each reference stage, and with the stage it was trained from."""
-    for stage in stages:
-        others = [*references, *([previous[stage]] if stage in previous else [])]
-        yield from ((stage, other) for other in dict.fromkeys(others) if other != stage)
+def _by_model(context: Context) -> dict[tuple[str, str], list[Verdict]]:
+    """Return the verdicts of a judge that is a model, by pair of stages; none where there is no such judge."""
+    found: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    if "judge" in context.inputs:
+        for verdict in tables.read(context.inputs["judge"] / "verdicts.parquet", Verdict):
+            found[verdict.a, verdict.b].append(verdict)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polylect.arbitrage as routing
 from polylect import tables
@@ -13,7 +13,13 @@ from polylect.records import Completion, Example, Pair, Prompt, Route, Score
 from polylect.run.context import Context
 from polylect.run.stages.common import about, few_shots, load_prompts, order, progress, sampling, write_drops
 
+if TYPE_CHECKING:
+    from polylect.models import Store
+    from polylect.models.interface import Price
+
 __all__ = ["answers", "arbitrage", "ask", "scored"]
+
+_Answers: TypeAlias = "tuple[list[Completion], Price]"
 
 
 def answers(context: Context) -> None:
@@ -25,50 +31,59 @@ def answers(context: Context) -> None:
 
 def ask(context: Context, prompts: Sequence[Prompt], name: str, **changes: object) -> list[Completion]:
     """Answer `prompts` with the model of the input "model" (or a resolved name) and write completions.parquet."""
-    from polylect.models import Store, answer
+    from polylect.models import Store
 
-    settings = context.settings
-    model = _opened(context)
-    shots = few_shots(context.inputs["prompts"], {p.language for p in prompts}, settings.get("shots", 0), context.seed)
+    languages = {prompt.language for prompt in prompts}
+    shots = few_shots(context.inputs["prompts"], languages, context.settings.get("shots", 0), context.seed)
+    asking = {"name": name, "shots": shots, "sampling": sampling(context, **changes), "progress": progress(context, "answers")}
     with Store(context.store / "answers.sqlite") as store:
-        completions = answer(
-            prompts,
-            model,
-            name=name,
-            key=model.fingerprint,
-            sampling=sampling(context, **changes),
-            store=store,
-            shots=shots,
-            progress=progress(context, "answers"),
-        )
+        completions, price = (_answered if context.cluster is None else _answered_far)(context, prompts, store, asking)
     tables.write(context.out / "completions.parquet", completions, Completion)
     tokens = sum(c.prompt_tokens + c.completion_tokens for c in completions)
-    context.note(
-        rows=len(completions), tokens=tokens, cost=sum(model.price.of(c.prompt_tokens, c.completion_tokens) for c in completions)
-    )
+    cost = sum(price.of(c.prompt_tokens, c.completion_tokens) for c in completions)
+    context.note(rows=len(completions), tokens=tokens, cost=cost)
     failed = Counter(f"failed: {c.reason}" for c in completions if c.status == "failed")
     if failed:
         write_drops(context, failed)
     return completions
 
 
-def _opened(context: Context) -> Any:
-    """Open the model that answers: a checkpoint of another step, or what the recipe names."""
-    from polylect.models import resolve
-    from polylect.models.local import LocalModel
+def _answered(context: Context, prompts: Sequence[Prompt], store: Store, asking: dict[str, Any]) -> _Answers:
+    """Let a model in this process, or an endpoint that it calls, answer."""
+    from polylect.models import answer
     from polylect.models.spec import open_model
+
+    spec, settings = _spec(context)
+    model = open_model(spec, **settings)
+    return answer(prompts, model, key=model.fingerprint, store=store, **asking), model.price
+
+
+def _answered_far(context: Context, prompts: Sequence[Prompt], store: Store, asking: dict[str, Any]) -> _Answers:
+    """Let actors on the Ray cluster answer; the answers come to this process's store, under the same keys."""
+    from polylect.models.answers import answer_on_ray
+
+    assert context.cluster is not None
+    spec, settings = _spec(context)
+    # Who calls an endpoint needs no more than a core.
+    needs: dict[str, Any] = {} if context.settings.get("kind") == "served" else vars(context.cluster)
+    return answer_on_ray(prompts, spec, settings={**settings, "name": asking["name"]}, store=store, **needs, **asking)
+
+
+def _spec(context: Context) -> tuple[str, dict[str, Any]]:
+    """Return what `open_model` opens: a checkpoint of another step, or what the recipe names."""
+    from polylect.models import resolve
 
     settings = context.settings
     if settings.get("kind") == "served":
-        return open_model(f"served:{settings['url']}#{settings['model']}", key_env=settings["key_env"])
+        return f"served:{settings['url']}#{settings['model']}", {"key_env": settings["key_env"]}
     if settings.get("kind") == "vllm":
-        return open_model(f"vllm:{settings['model']}")
+        return f"vllm:{settings['model']}", {}
     if "model" in context.inputs:
         path = context.inputs["model"]
     else:
         path = resolve(settings["model"])
         context.note(model=about(settings["model"], path))
-    return LocalModel(path, batch_size=settings["generation"]["batch_size"])
+    return str(path), {"batch_size": settings["generation"]["batch_size"]}
 
 
 def scored(context: Context, completions: Sequence[Completion], prompts: Sequence[Prompt]) -> list[Score]:

@@ -6,9 +6,10 @@ import json
 
 import polylect.arbitrage as routing
 from polylect import tables
-from polylect.records import MULTIPLE, Example, Pair, Prompt, Result, Score
+from polylect.records import MULTIPLE, Completion, Example, Pair, Prompt, Result, Score, Verdict
 from polylect.run.context import Context
 from polylect.run.stages.common import load_prompts, order, progress, write_drops
+from polylect.run.stages.judging import judged, rates_of, read_answers
 from polylect.run.stages.pool import ask, scored
 
 __all__ = ["dpo", "keep", "sample", "sft", "teacher"]
@@ -125,18 +126,31 @@ def keep(context: Context) -> None:
 
     Writes the verdict, the checkpoint that goes on, and its validation results (the next iteration is held against them).
     """
-    from polylect.evaluate import comparisons, verdicts
     from polylect.models import link_checkpoint
 
-    tables_of = {role: tables.read(context.inputs[f"{role}_results"] / "results.parquet", Result) for role in ("before", "after")}
+    folders = {role: context.inputs[f"{role}_results"] for role in ("before", "after")}
+    tables_of = {role: tables.read(folder / "results.parquet", Result) for role, folder in folders.items()}
     before, after = (rows[0].stage for rows in tables_of.values())
-    rates = comparisons(verdicts(after, before, [row for rows in tables_of.values() for row in rows]), seed=context.seed)
+    rates = rates_of(_verdicts(context, before, after, [row for rows in tables_of.values() for row in rows]), context.seed)
     overall = next(row for row in rates if row.language == MULTIPLE)
     kept = not context.settings["unless_worse"] or overall.win_rate is None or overall.win_rate >= 0.5
     winner = "after" if kept else "before"
     link_checkpoint(context.inputs[winner], context.out)
     tables.write(context.out / "results.parquet", tables_of[winner], Result)
+    if "judge" in context.settings:
+        tables.write(context.out / "completions.parquet", read_answers(folders[winner]).values(), Completion)
     figures = {name: getattr(overall, name) for name in ("win_rate", "low", "high", "n")}
-    verdict = {"stage": after, "against": before, "kept": kept, **figures}
-    (context.out / "verdict.json").write_text(json.dumps(verdict, indent=1) + "\n")
+    verdict = {"stage": after, "against": before, "kept": kept, **figures, "reason": overall.reason}
+    (context.out / "verdict.json").write_text(json.dumps(verdict, ensure_ascii=False, indent=1) + "\n")
     context.note(**verdict)
+
+
+def _verdicts(context: Context, before: str, after: str, rows: list[Result]) -> list[Verdict]:
+    """Return who is better on each validation item: by rule, or by the recipe's judge."""
+    from polylect.evaluate import verdicts
+
+    if "judge" not in context.settings:
+        return verdicts(after, before, rows)
+    prompts = load_prompts(context.inputs["prompts"], {"validation"})
+    answers = {before: read_answers(context.inputs["before_results"]), after: read_answers(context.inputs["after_results"])}
+    return list(judged(context, [(after, before)], prompts, answers).verdicts)

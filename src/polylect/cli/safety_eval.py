@@ -1,0 +1,111 @@
+"""`polylect safety eval`: how safely a model answers, per language."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polylect.cli.context import CONTEXT
+
+__all__ = ["command"]
+
+_PATH = click.Path(path_type=Path)
+_POSITIVE = click.IntRange(min=1)
+
+_HELP = """Ask a model harmful prompts and harmless twins, and say per language what it does.
+
+An answer complied, refused, is irrelevant, or is in the wrong language: gibberish is not safe. Harmless prompts show
+over-refusal. TABLE is a prompt set (.parquet, .jsonl, .csv, or a folder): Aya red-teaming, MultiJail or XSTest in their own
+columns, or yours with item, language, prompt and maybe categories, scope, origin, twin, harmful, harm_kept (docs/safety.md).
+
+The outcomes come from people's labels where --labels has them, else from the judge, else from a detector that abstains outside
+the languages it declares. A judge that people's labels prove wrong in a language gets "judge unfit" there instead of a number.
+
+DIR gets safety.json (rates with 95 % intervals clustered by item), results.parquet (a row per answer), summary.json and
+manifest.json. The same command on the same DIR goes on where it stopped. No prompt and no answer is printed.
+
+\b
+Examples:
+  polylect safety eval --model models/mine --prompts aya_redteaming/ --out safety/mine
+  polylect safety eval --model served:http://127.0.0.1:8000/v1#mine --judge served:http://127.0.0.1:8001/v1#judge \\
+      --prompts multijail.csv --labels labels.jsonl --out safety/judged
+  polylect safety eval --answers answers.jsonl --prompts prompts.jsonl --languages sw,te,en --out safety/recorded
+  polylect safety eval --model models/mine --prompts xstest.csv --limit 50 --json --out safety/over-refusal
+"""
+
+
+@click.command(name="eval", help=_HELP, context_settings=CONTEXT)
+@click.option("--model", metavar="MODEL", help="Who is evaluated.")
+@click.option("--answers", type=_PATH, metavar="TABLE", help="Recorded answers (item, language, answer) instead of a model.")
+@click.option("--prompts", required=True, type=_PATH, metavar="TABLE", help="The prompt set.")
+@click.option(
+    "--kind", type=click.Choice(["own", "aya", "multijail", "xstest"]), help="Of the prompt set.  [default: by its columns]"
+)
+@click.option("--judge", metavar="MODEL", help="A model that judges the answers.  [default: the detector]")
+@click.option("--judge-template", type=_PATH, metavar="FILE", help="Instructions for the judge, with {prompt} and {answer}.")
+@click.option("--judge-max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Of a verdict.")
+@click.option("--labels", type=_PATH, metavar="TABLE", help="People's outcomes of these answers (item, language, outcome).")
+@click.option("--calibration", type=_PATH, metavar="TABLE", help="Other labelled answers that only test the judge.")
+@click.option("--least-kappa", type=click.FloatRange(-1, 1), metavar="K", help="With labels, below: unfit.  [default: 0.6]")
+@click.option("--least-labels", type=_POSITIVE, metavar="N", help="Labels per language that a certificate takes.  [default: 20]")
+@click.option("--languages", metavar="TAG,...", help="Only these languages.")
+@click.option("--limit", type=_POSITIVE, metavar="N", help="Most prompts per language, harmful and harmless each.")
+@click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
+@click.option("--name", metavar="NAME", help="What the results call the model.")
+@click.option("--max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Most tokens of an answer.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
+@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--json", "as_json", is_flag=True, help="Print safety.json.")
+def command(
+    model: str | None,
+    prompts: Path,
+    out: Path,
+    languages: str | None,
+    least_kappa: float | None,
+    least_labels: int | None,
+    max_in_flight: int | None,
+    timeout: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Evaluate, and print what came out."""
+    from polylect.cli.safety_eval_tables import print_safety
+    from polylect.cli.stage_display import StageDisplay
+    from polylect.models.engine import Limits, Retries
+    from polylect.safety import Thresholds, evaluate
+
+    for spec in (model, options.get("judge")):
+        if spec is not None:
+            _silence_libraries(spec)
+    given = {"kappa": least_kappa, "least": least_labels}
+    with StageDisplay(quiet=as_json) as display:
+        found = evaluate(
+            model,
+            prompts,
+            out=out,
+            languages=[tag.strip() for tag in languages.split(",") if tag.strip()] if languages else None,
+            thresholds=Thresholds(**{key: value for key, value in given.items() if value is not None}),  # type: ignore[arg-type]
+            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
+            retries=Retries(timeout=timeout) if timeout else None,
+            progress=display.show,
+            **{key: value for key, value in options.items() if value is not None},
+        )
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        print_safety(found)
+
+
+def _silence_libraries(model: str) -> None:
+    """Turn off the bar that transformers draws for loading a local model: it would tear ours."""
+    from polylect.models.spec import LOCAL, parse_spec
+
+    if parse_spec(model).kind == LOCAL:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()

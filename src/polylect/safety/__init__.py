@@ -1,0 +1,68 @@
+"""Safety in every language: how often a model complies with harm, refuses, talks past it or leaves the language."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polylect.safety.certificate import Certificate, Thresholds
+    from polylect.safety.document import make_document, read_document
+    from polylect.safety.estimates import rates
+    from polylect.safety.evaluation import SafetyEvaluation, evaluate
+    from polylect.safety.judge import Judge
+    from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
+    from polylect.safety.prompts import PromptSet, SafetyPrompt, load_prompts, read_prompts
+    from polylect.safety.results import SafetyResult
+    from polylect.safety.verdicts import Judged, judge_answers, unfit_languages
+
+__all__ = [
+    "OUTCOMES",
+    "Certificate",
+    "Judge",
+    "Judged",
+    "Outcome",
+    "PromptSet",
+    "SafetyEvaluation",
+    "SafetyPrompt",
+    "SafetyResult",
+    "Thresholds",
+    "Verdict",
+    "evaluate",
+    "judge_answers",
+    "load_prompts",
+    "make_document",
+    "rates",
+    "read_document",
+    "read_prompts",
+    "unfit_languages",
+]
+
+_HOME = {
+    "OUTCOMES": "outcomes",
+    "Certificate": "certificate",
+    "Judge": "judge",
+    "Judged": "verdicts",
+    "Outcome": "outcomes",
+    "PromptSet": "prompts",
+    "SafetyEvaluation": "evaluation",
+    "SafetyPrompt": "prompts",
+    "SafetyResult": "results",
+    "Thresholds": "certificate",
+    "Verdict": "outcomes",
+    "evaluate": "evaluation",
+    "judge_answers": "verdicts",
+    "load_prompts": "prompts",
+    "make_document": "document",
+    "rates": "estimates",
+    "read_document": "document",
+    "read_prompts": "prompts",
+    "unfit_languages": "verdicts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562), so that `--help` stays fast."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

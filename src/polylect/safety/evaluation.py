@@ -1,0 +1,293 @@
+"""`evaluate`: how a model answers harmful prompts and harmless twins in every language, and how far that can be trusted."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polylect import languages as language_table
+from polylect import tables
+from polylect.errors import EvaluationError
+from polylect.safety.answers import Answers, ask_model, read_answers
+from polylect.safety.certificate import Thresholds
+from polylect.safety.findings import document_of, summary_of
+from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.judge import Judge, read_template
+from polylect.safety.labels import Calibration, Labels, read_calibration, read_labels
+from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
+from polylect.safety.results import SafetyResult, results
+from polylect.safety.verdicts import Judged, judge_answers, unfit_languages
+
+if TYPE_CHECKING:
+    from polylect.models.engine import Counts, Limits, Retries
+    from polylect.models.interface import Model
+    from polylect.models.store import Store
+    from polylect.safety.detectors import Detector
+
+__all__ = ["SafetyEvaluation", "evaluate"]
+
+Progress = Callable[[str, int, int | None, str], None]
+
+
+@dataclass(frozen=True)
+class SafetyEvaluation:
+    """What a safety evaluation came to.
+
+    Attributes:
+        out: its folder.
+        document: the content of safety.json.
+        manifest: the content of manifest.json.
+        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
+    """
+
+    out: Path
+    document: dict[str, Any]
+    manifest: dict[str, Any]
+    found: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return document and folder for JSON; no text of a prompt or an answer is in it."""
+        return {**self.document, "out": str(self.out), "found": self.found}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one call was told, read and opened."""
+
+    prompts: PromptSet
+    labels: Labels
+    calibration: Calibration
+    template: str | None
+    thresholds: Thresholds
+    detector: Detector
+    settings: dict[str, Any]
+    limits: Limits | None
+    retries: Retries | None
+    progress: Progress
+    model_settings: dict[str, Any]
+
+
+def evaluate(
+    model: str | None,
+    prompts: Path,
+    *,
+    out: Path,
+    answers: Path | None = None,
+    kind: str | None = None,
+    judge: str | None = None,
+    judge_template: Path | None = None,
+    judge_max_tokens: int = 256,
+    labels: Path | None = None,
+    calibration: Path | None = None,
+    thresholds: Thresholds | None = None,
+    detector: Detector | None = None,
+    name: str | None = None,
+    languages: Sequence[str] | None = None,
+    limit: int | None = None,
+    max_tokens: int = 256,
+    dtype: str | None = None,
+    seed: int = 0,
+    limits: Limits | None = None,
+    retries: Retries | None = None,
+    progress: Progress | None = None,
+    **model_settings: Any,
+) -> SafetyEvaluation:
+    """Evaluate how safe a model, or recorded answers, are in every language.
+
+    The same call on the same folder goes on where a killed one stopped; on a finished folder it returns what is there.
+
+    Args:
+        model: a spec (`polylect.models.open_model`); None with `answers`.
+        prompts: a prompt set (`read_prompts`).
+        out: folder of the result.
+        answers: recorded answers instead of a model (`read_answers`).
+        kind: of the prompt set; None: told by its columns.
+        judge: spec of a model that judges; None: the detector's verdicts count.
+        judge_template: instructions for the judge instead of ours.
+        judge_max_tokens: most new tokens of a verdict.
+        labels: people's outcomes of these answers (`read_labels`): they count before any verdict, and certify the judge.
+        calibration: further labelled answers that only certify the judge (`read_calibration`).
+        thresholds: of the certificate.
+        detector: gives verdicts of its own; None: the default one.
+        name: what the tables call the model.
+        languages: tags; None: every language of the set.
+        limit: most prompts per language, harmful and harmless each, the first ones; None: all.
+        max_tokens: most new tokens of an answer.
+        dtype: of a local model's weights.
+        seed: of the resamples.
+        limits: what an endpoint may be asked at a time.
+        retries: how to try again.
+        progress: called with (stage, done, total, note).
+        model_settings: further settings of the model's kind.
+
+    Raises:
+        EvaluationError: neither or both of model and answers, or no prompts in the languages.
+        DataError: a table cannot be read, or breaks its rules.
+        RunError: the folder is in use, or holds something else.
+        PolylectError: whatever model or store raise.
+    """
+    if (model is None) == (answers is None):
+        raise EvaluationError("give either a model or a table of recorded answers: --model MODEL or --answers TABLE.")
+    _check_model(judge)
+    read = _chosen(read_prompts(prompts, kind), languages, limit, prompts)
+    settings = {
+        "model": model, "answers": _named(answers), "prompts": _named(prompts), "kind": read.kind, "judge": judge,
+        "judge_template": _named(judge_template), "judge_max_tokens": judge_max_tokens, "labels": _named(labels),
+        "calibration": _named(calibration), "name": name, "languages": languages and sorted(languages), "limit": limit,
+        "max_tokens": max_tokens, "dtype": dtype, "seed": seed,
+    }  # fmt: skip
+    task = _Task(
+        prompts=read,
+        labels=read_labels(labels) if labels else Labels(),
+        calibration=read_calibration(calibration) if calibration else Calibration(),
+        template=read_template(judge_template) if judge_template else None,
+        thresholds=thresholds or Thresholds(),
+        detector=detector or _default_detector(),
+        settings=settings,
+        limits=limits,
+        retries=retries,
+        progress=progress or _silent,
+        model_settings=model_settings,
+    )
+    with SafetyFolder(out, {**settings, "thresholds": task.thresholds.__dict__, "detector": task.detector.name}) as folder:
+        if folder.finished is not None:
+            return SafetyEvaluation(out, folder.read("safety.json"), folder.finished, "finished")
+        return _evaluated(task, folder, answers)
+
+
+def _default_detector() -> Detector:
+    from polylect.safety.detectors import default_detector
+
+    return default_detector()
+
+
+def _check_model(spec: str | None) -> None:
+    """Find out now whether a judge is there, not after hours of answers.
+
+    Raises:
+        ModelError: the spec is not well formed, or names no model.
+    """
+    from polylect.models.hub import resolve
+    from polylect.models.spec import LOCAL, parse_spec
+
+    if spec is not None:
+        parsed = parse_spec(spec)
+        if parsed.kind == LOCAL:
+            resolve(parsed.target, None)
+
+
+def _named(path: Path | None) -> dict[str, Any] | None:
+    """Return a file by name and content: a changed table makes another evaluation."""
+    return None if path is None else {"path": str(path), "sha256": digest(path)}
+
+
+def _chosen(found: PromptSet, tags: Sequence[str] | None, limit: int | None, path: Path) -> PromptSet:
+    """Return the prompts of some languages, at most so many of each kind."""
+    wanted = None if tags is None else {language_table.canonical(tag) for tag in tags}
+    taken: dict[tuple[str, bool], int] = {}
+    kept: list[SafetyPrompt] = []
+    for prompt in found.prompts:
+        if wanted is not None and prompt.language not in wanted:
+            continue
+        place = prompt.language, prompt.harmful
+        taken[place] = taken.get(place, 0) + 1
+        if limit is None or taken[place] <= limit:
+            kept.append(prompt)
+    if not kept:
+        present = ", ".join(sorted({prompt.language for prompt in found.prompts}))
+        raise EvaluationError(f"{path}: no prompts in {', '.join(sorted(wanted or ()))}. The set has {present}.")
+    return replace(found, prompts=tuple(kept))
+
+
+def _evaluated(task: _Task, folder: SafetyFolder, recorded: Path | None) -> SafetyEvaluation:
+    """Get the answers and have them judged."""
+    from polylect.models.store import Store
+
+    began = time.monotonic()
+    with Store(folder.store / "answers.sqlite") as store:
+        got, model = _answers(task, recorded, store)
+        judge = _judge(task, store)
+        judged = judge_answers(
+            task.prompts.prompts,
+            got.answers,
+            detector=task.detector,
+            judge=judge,
+            labels=task.labels,
+            calibration=task.calibration,
+            thresholds=task.thresholds,
+            progress=lambda stage, done, total: task.progress(stage, done, total, ""),
+        )
+    described = {"model": model, "answers": got.notes, "judge": _judge_notes(judge, judged), "detector": task.detector.name}
+    return _written(task, folder, judged, described, time.monotonic() - began)
+
+
+def _written(task: _Task, folder: SafetyFolder, judged: Judged, described: dict[str, Any], seconds: float) -> SafetyEvaluation:
+    """Write the files, the manifest last."""
+    task.progress("write", 0, None, "")
+    out, name = folder.path, described["model"]["name"]
+    judge = described["judge"] and described["judge"]["name"]
+    names = {"model": name, "judge": judge, "detector": task.detector.name, "labels": task.labels.name or None}
+    document = document_of(task.prompts, judged, names, least=task.thresholds.least, seed=task.settings["seed"])
+    rows = results(judged.answers, name, task.prompts.name, unfit_languages(judged))
+    tables.write(out / "results.parquet", rows, SafetyResult)
+    write_json(out / "safety.json", document)
+    write_json(out / "summary.json", summary_of(task.prompts.name, judged, name, document["rows"]))
+    manifest = folder.finish("safety eval", {**described, "rows": len(judged.answers), "seconds": round(seconds, 3)})
+    return SafetyEvaluation(out, document, manifest, "unfinished" if folder.resumed else "")
+
+
+def _answers(task: _Task, recorded: Path | None, store: Store) -> tuple[Answers, dict[str, Any]]:
+    """Return the answers and what is to be said of who gave them."""
+    prompts, name = task.prompts.prompts, task.settings["name"]
+    if recorded is not None:
+        got = read_answers(recorded, prompts, name)
+        return got, {"name": name or got.model or recorded.stem, "answers": str(recorded)}
+    spec = task.settings["model"]
+    model = _open(task, spec, name)
+
+    def show(counted: Counts) -> None:
+        cost = f"${counted.cost:,.2f}" if counted.cost else ""
+        task.progress("answers", counted.done, counted.total, cost)
+
+    got = ask_model(
+        prompts, model, store, max_tokens=task.settings["max_tokens"], limits=task.limits, retries=task.retries, progress=show
+    )
+    described = {"name": model.name, "spec": spec, "fingerprint": model.fingerprint}
+    # A judge may need the memory that a local model holds.
+    del model
+    gc.collect()
+    return got, described
+
+
+def _open(task: _Task, spec: str, name: str | None) -> Model:
+    """Open a model under a short name: its folder's, the served model's, or the spec itself."""
+    from polylect.models.likelihood import as_dtype
+    from polylect.models.spec import LOCAL, open_model, parse_spec
+
+    parsed = parse_spec(spec)
+    local = parsed.kind == LOCAL
+    short = Path(parsed.target).resolve().name if local else parsed.target.partition("#")[2]
+    settings = {**task.model_settings, "dtype": as_dtype(task.settings["dtype"])} if local else task.model_settings
+    return open_model(spec, name=name or short or spec, **settings)
+
+
+def _judge(task: _Task, store: Store) -> Judge | None:
+    spec = task.settings["judge"]
+    if spec is None:
+        return None
+    model = _open(task, spec, None)
+    return Judge(model, store, task.template, task.settings["judge_max_tokens"], task.limits, task.retries)
+
+
+def _judge_notes(judge: Judge | None, judged: Judged) -> dict[str, Any] | None:
+    if judge is None or judged.spent is None:
+        return None
+    return {"name": judge.model.name, "fingerprint": judge.model.fingerprint, **judged.spent.__dict__}
+
+
+def _silent(stage: str, done: int, total: int | None, note: str) -> None:
+    """Show nothing."""

@@ -1,0 +1,179 @@
+"""Tables from anywhere, row by row: Parquet, JSON lines or CSV, with every value by its column."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from polylect import languages
+from polylect.errors import DataError, LanguageError, nearest
+
+__all__ = ["SUFFIXES", "Row", "columns_of", "rows_of"]
+
+SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class Row:
+    """One row of a table; `where` names file and row for messages. An empty cell is None, whatever the format.
+
+    Args:
+        path: of the table.
+        number: 1-based, of the row (of JSON lines and CSV: of the line).
+        values: by column.
+    """
+
+    def __init__(self, path: Path, number: int, values: dict[str, Any]) -> None:
+        self.where = f"{path}, row {number}"
+        self.number = number
+        self.values = {name: None if value == "" else value for name, value in values.items()}
+
+    def text(self, *names: str) -> str | None:
+        """Return the first of some columns that has a value, as a text without surrounding space; None where none has.
+
+        Raises:
+            DataError: the value is a list or an object.
+        """
+        for name in names:
+            value = self.values.get(name)
+            if value is None:
+                continue
+            if isinstance(value, (list, tuple, dict)):
+                raise DataError(f"{self.where}, column {name!r}: {str(value)[:60]!r} is not a text.")
+            if str(value).strip():
+                return str(value).strip()
+        return None
+
+    def required(self, *names: str) -> str:
+        """Return the first of some columns that has a value.
+
+        Raises:
+            DataError: none has.
+        """
+        found = self.text(*names)
+        if found is None:
+            what = " or ".join(map(repr, names))
+            raise DataError(
+                f"{self.where}: column {what} is missing or empty; found {', '.join(self.values) or 'none'}."
+                f"{nearest(names[0], self.values)}"
+            )
+        return found
+
+    def choice(self, name: str, among: Sequence[str]) -> str | None:
+        """Return a value that is one of a few, in any case.
+
+        Raises:
+            DataError: it is none of them.
+        """
+        found = self.text(name)
+        if found is None or found.lower() in among:
+            return found and found.lower()
+        raise DataError(
+            f"{self.where}, column {name!r}: {found!r} is none of {', '.join(among)}.{nearest(found.lower(), among)} Leave it "
+            "empty where it is not known."
+        )
+
+    def boolean(self, name: str) -> bool | None:
+        """Return true or false, from a truth value or one of the words true, yes, 1, false, no, 0.
+
+        Raises:
+            DataError: it is neither.
+        """
+        value = self.values.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        found = _BOOLEANS.get(str(value).strip().lower())
+        if found is None:
+            raise DataError(f"{self.where}, column {name!r}: {str(value)[:60]!r} is neither true nor false.")
+        return found
+
+    def language(self, name: str = "language", *, default: str | None = None) -> str:
+        """Return a canonical tag.
+
+        Raises:
+            DataError: none is given, or it is unknown.
+        """
+        given = self.text(name) or default or self.required(name)
+        try:
+            return languages.canonical(given)
+        except LanguageError as error:
+            raise DataError(f"{self.where}, column {name!r}: {error}") from error
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Return the columns of a table, of JSON lines those of its first row.
+
+    Raises:
+        DataError: as `rows_of`.
+    """
+    return tuple(next(rows_of(path)).values)
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """Yield the rows of a table.
+
+    Raises:
+        DataError: no such file, a format that is not read, not readable, or no rows.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such table. Give a {', '.join(SUFFIXES)} file.")
+    readers = {".parquet": _parquet, ".jsonl": _json_lines, ".json": _json_lines, ".csv": _csv}
+    if path.suffix not in readers:
+        raise DataError(f"{path}: {path.suffix!r} files are not read. Write the table as {', '.join(SUFFIXES)}.")
+    number = 0
+    for number, values in readers[path.suffix](path):
+        yield Row(path, number, values)
+    if not number:
+        raise DataError(f"{path}: the table has no rows. Give one that has.")
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import polars as pl
+
+    try:
+        with path.open("rb") as file:
+            frame = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}). Write it again, or give a .jsonl file.") from error
+    yield from enumerate(frame.iter_rows(named=True), start=1)
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        # Only a line feed ends a line: a JSON text may hold the other separators.
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _object(path, number, line)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}). Save it as UTF-8, or give a .parquet file.") from error
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path}, row {number}: not valid JSON ({error}). One JSON object per line is expected.") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{path}, row {number}: {type(row).__name__} found where a JSON object is expected.")
+    return row
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(min(sys.maxsize, 1 << 24))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            for row in reader:
+                if None in row:
+                    raise DataError(f"{path}, line {reader.line_num}: more cells than columns. Quote texts that hold a comma.")
+                yield reader.line_num, {str(name): value for name, value in row.items()}
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}). Save it as UTF-8, or give a .parquet file.") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: not readable as CSV ({error}). Write it again, or give a .jsonl file.") from error
