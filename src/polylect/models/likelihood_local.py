@@ -8,6 +8,7 @@ that predict a token of an option.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -18,6 +19,7 @@ from polylect.models.kv_slots import windows
 from polylect.models.likelihood import OptionScore, Question
 from polylect.models.likelihood_masks import PrefixCache, masks
 from polylect.models.likelihood_rows import Batch, Encoded, Row, batched, encode_options, pack
+from polylect.models.passes import in_order, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -51,11 +53,14 @@ class LocalLikelihood:
         self.batch_rows = batch_rows
         self.packed: bool | None = None
         self._longest = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+        self._workers = side_by_side(model.device)
         self._head = model.model.get_output_embeddings()
         if self._head is None:
             raise ModelError(
                 f"{model.path}: the model has no output layer that can be found, so tokens have no probability here."
             )
+        self._wanted = _Wanted()
+        self._hook = self._head.register_forward_pre_hook(self._pick)
 
     @property
     def fingerprint(self) -> str:
@@ -76,6 +81,7 @@ class LocalLikelihood:
 
     def close(self) -> None:
         """Let the weights go."""
+        self._hook.remove()
         self.model.model = None
 
     def score(self, questions: Sequence[Question]) -> Iterator[list[tuple[int, list[OptionScore]]]]:
@@ -106,21 +112,29 @@ class LocalLikelihood:
 
     def _packed(self, asked: dict[int, list[Encoded]]) -> Iterator[list[tuple[int, list[OptionScore]]]]:
         rows = [pack(index, options) for index, options in asked.items()]
-        for _, batches in groupby(self._batches(rows, sharing=True), key=lambda batch: batch.prefix):
-            shared: PrefixCache | None = None
-            for batch in batches:
-                if batch.prefix and shared is None:
-                    shared = self._read_prefix(batch.prefix)
-                yield [(row.index, scores) for row, scores in zip(batch.rows, self._pass(batch, shared), strict=True)]
+
+        def scored(read: tuple[Batch, PrefixCache | None]) -> list[tuple[int, list[OptionScore]]]:
+            batch, shared = read
+            return [(row.index, scores) for row, scores in zip(batch.rows, self._pass(batch, shared), strict=True)]
+
+        yield from in_order(scored, self._with_prefixes(self._batches(rows, sharing=True)), self._workers)
+
+    def _with_prefixes(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, PrefixCache | None]]:
+        """Yield each batch with what was read of the tokens that its rows share."""
+        for prefix, group in groupby(batches, key=lambda batch: batch.prefix):
+            shared = self._read_prefix(prefix) if prefix else None
+            for batch in group:
+                yield batch, shared
 
     def _plain(self, asked: dict[int, list[Encoded]]) -> Iterator[list[tuple[int, list[OptionScore]]]]:
         """Score every option in a row of its own, the way that every model understands."""
         places = [(index, number) for index, options in asked.items() for number in range(len(options))]
         rows = [pack(place, [asked[index][number]]) for place, (index, number) in enumerate(places)]
         found: dict[int, dict[int, OptionScore]] = {index: {} for index in asked}
-        for batch in self._batches(rows, sharing=False):
+        batches = self._batches(rows, sharing=False)
+        for batch, scores in zip(batches, in_order(self._plain_pass, batches, self._workers), strict=True):
             whole = []
-            for row, (score,) in zip(batch.rows, self._pass(batch, None, plain=True), strict=True):
+            for row, (score,) in zip(batch.rows, scores, strict=True):
                 index, number = places[row.index]
                 found[index][number] = score
                 if len(found[index]) == len(asked[index]):
@@ -143,7 +157,7 @@ class LocalLikelihood:
         return all(a is not None and b is not None and abs(a - b) <= rough * _AGREE * n for a, b, n in pairs)
 
     def _batches(self, rows: Sequence[Row], *, sharing: bool) -> list[Batch]:
-        states = max(1, _LOGITS // self._head.weight.shape[0])
+        states = max(1, _LOGITS // self._workers // self._head.weight.shape[0])
         return batched(rows, tokens=self.batch_tokens, most_rows=self.batch_rows, states=states, sharing=sharing)
 
     def _read_prefix(self, prefix: Sequence[int]) -> PrefixCache:
@@ -164,6 +178,9 @@ class LocalLikelihood:
             )
         cache.freeze()
         return cache
+
+    def _plain_pass(self, batch: Batch) -> list[list[OptionScore]]:
+        return self._pass(batch, None, plain=True)
 
     def _pass(self, batch: Batch, shared: PrefixCache | None, *, plain: bool = False) -> list[list[OptionScore]]:
         """Return the scores of the options of each row of a batch."""
@@ -195,16 +212,25 @@ class LocalLikelihood:
 
         What the model does to the logits afterwards (scaling, soft caps) stays its own affair.
         """
-
-        def pick(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-            states = arguments[0]
-            return (states.reshape(-1, states.shape[-1])[index][None], *arguments[1:])
-
-        hook = self._head.register_forward_pre_hook(pick)
+        self._wanted.index = index
         try:
             yield
         finally:
-            hook.remove()
+            self._wanted.index = None
+
+    def _pick(self, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Cut the head's input down to the states that this thread's pass wants; to other uses of the model it does nothing."""
+        index = self._wanted.index
+        if index is None:
+            return arguments
+        states = arguments[0]
+        return (states.reshape(-1, states.shape[-1])[index][None], *arguments[1:])
+
+
+class _Wanted(threading.local):
+    """Which states of the flattened (B, T) a thread's pass wants; None: all."""
+
+    index: torch.Tensor | None = None
 
 
 def _options(logits: torch.Tensor, rows: Sequence[Row], places: dict[tuple[int, int], int]) -> list[list[OptionScore]]:
