@@ -44,7 +44,7 @@ def answers(folder: Path) -> list[tuple[str, str, str, str]]:
 def test_a_cluster_gives_the_same_tables(prompts: Path, tmp_path: Path) -> None:
     """Actors open the models and answer; the driver's store, tables and routing are those of a local run."""
     pytest.importorskip("ray")
-    settings = {"router": "reward", "repeats": "off", "checks": False}
+    settings: dict[str, Any] = {"router": "reward", "repeats": "off", "checks": False}
     local = arbitrate(prompts, tmp_path / "pool.yaml", {"kind": "verifiable"}, out=tmp_path / "local", **settings)
     far = arbitrate(prompts, tmp_path / "pool.yaml", {"kind": "verifiable"}, out=tmp_path / "far", executor="ray", **settings)
     assert answers(tmp_path / "far") == answers(tmp_path / "local")
@@ -59,7 +59,14 @@ def test_a_budget_is_kept_on_a_cluster(prompts: Path, tmp_path: Path) -> None:
     pool.write_text((tmp_path / "pool.yaml").read_text().replace('"}', '", price: {input: 1, output: 2}}'))
     pool.write_text(pool.read_text().replace('", languages', '", price: {input: 1, output: 2}, languages'))
     arbiter = {"kind": "verifiable"}
-    settings = {"router": "reward", "repeats": "off", "checks": False, "max_tokens": 4, "samples": 2, "temperature": 1.0}
+    settings: dict[str, Any] = {
+        "router": "reward",
+        "repeats": "off",
+        "checks": False,
+        "max_tokens": 4,
+        "samples": 2,
+        "temperature": 1.0,
+    }
 
     def budgeted(out: str, limit: str, **more: Any) -> Mapping[str, Any]:
         made = arbitrate(prompts, pool, arbiter, out=tmp_path / out, budget=limit, **settings, **more)
@@ -78,6 +85,34 @@ def test_a_budget_is_kept_on_a_cluster(prompts: Path, tmp_path: Path) -> None:
     assert tight["en"]["asked"] == 120
     rows = answers(tmp_path / "tight")
     assert len(rows) == 240 + 2 * tight["tr"]["asked"]
+
+
+@pytest.mark.parametrize("executor", ["local", "ray"])
+def test_what_is_stored_counts_before_anything_is_asked(prompts: Path, tmp_path: Path, executor: str) -> None:
+    """Where the store holds the last prompts' answers, the first ones are not asked for the money that these cost."""
+    if executor == "ray":
+        pytest.importorskip("ray")
+    last = tmp_path / "last.jsonl"
+    last.write_text("".join(prompts.read_text().splitlines(keepends=True)[60:]))
+    settings: dict[str, Any] = {
+        "router": "reward",
+        "repeats": "off",
+        "checks": False,
+        "max_tokens": 4,
+        "store": tmp_path / "answers.sqlite",
+    }
+    arbiter = {"kind": "verifiable"}
+
+    def spent(table: Path, limit: int, **more: Any) -> Mapping[str, Any]:
+        made = arbitrate(table, tmp_path / "pool.yaml", arbiter, budget=f"tr={limit}tokens", **settings, **more)
+        assert made.routing is not None
+        return {**made.routing["budget"]["tr"], "reused": made.manifest["requests"]["ask"]["reused"]}
+
+    paid = int(spent(last, 100_000, out=tmp_path / "last")["spent"])
+    found = spent(prompts, paid + 100, out=tmp_path / "all", executor=executor)
+    assert found["reused"] == 120
+    assert 0 < found["asked"] <= 10
+    assert paid < found["spent"] <= paid + 100
 
 
 def test_what_a_cluster_cannot_have_is_refused(prompts: Path, tmp_path: Path) -> None:

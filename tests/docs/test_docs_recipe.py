@@ -20,6 +20,8 @@ _COMMANDS = {
     "run", "why", "report", "languages", "merge", "merge search", "merge extract", "arbitrage", "generate", "prompts translate",
     "prompts ground", "prompts instruct", "train trim", "train reward", "eval", "compare", "power", "import lm-eval", "export",
     "gap tokenizer", "gap coverage", "gap performance", "survey", "card", "safety eval",
+    "safety mix-or-merge", "safety attack",
+    "safety drift", "safety distil",
 }  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from lantern_world import ANSWERS, REFUSALS, ScriptedModel
 
+from polylect.agreement import cohen_kappa as kappa
 from polylect.errors import DataError, EvaluationError
 from polylect.models import Generated, Request, Sampling, Store
 from polylect.safety import Thresholds, Verdict
-from polylect.safety.certificate import ac1, certify, kappa
+from polylect.safety.certificate import ac1, certify
 from polylect.safety.judge import Judge, Question, read_template
 from polylect.safety.outcomes import Outcome
 from polylect.safety.verdict_reading import Reading, read_reply, read_verdict

@@ -11,9 +11,10 @@ from typing import Any
 
 from polylect.arbitrage.generating import generate
 from polylect.arbitrage.pairs import PairRules, pairs, translated_pairs
-from polylect.arbitrage.pipeline import Summary, arbitrate
+from polylect.arbitrage.pipeline import arbitrate
 from polylect.arbitrage.routing import Candidate, best_single, candidates, examples, routes, single_examples
 from polylect.arbitrage.settings import Settings
+from polylect.arbitrage.starting import Summary
 
 __all__ = [
     "Candidate",

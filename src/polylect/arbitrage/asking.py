@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from polylect.arbitrage.teachers import Teacher
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
     from polylect.models.store import Store
 
-__all__ = ["Asker", "Order", "Requests", "ask"]
+__all__ = ["Asker", "Order", "Requests", "Windows", "ask", "count_stored"]
+
+Windows = Callable[[int], Iterable[Sequence[Prompt]]]
+"""Returns the windows of prompts for a teacher, by its index."""
 
 _COUNTED = ("asked", "stored", "reused", "failed", "retried")
 
@@ -40,49 +43,74 @@ class Requests:
         return self._make()
 
 
+@dataclass
+class _Open:
+    """A request that was admitted: its answers that were stored before and are missing, and those that have come since."""
+
+    ticket: Ticket
+    stored: int
+    missing: int
+    gathered: list[Generated] = field(default_factory=list)
+
+
 class Asker:
     """A teacher's model within a budget: what the engine asks in its place.
 
     Args:
         teacher: who is asked.
         budget: what may be spent; requests over it are not made.
-        costs: US dollars by language, added to.
 
     Attributes:
         refused: requests that were not made, by reason.
     """
 
-    def __init__(self, teacher: Teacher, budget: Budget, costs: dict[str, float]) -> None:
-        self.teacher, self._model, self._budget, self._costs = teacher, teacher.model, budget, costs
+    def __init__(self, teacher: Teacher, budget: Budget) -> None:
+        self.teacher, self._model, self._budget = teacher, teacher.model, budget
         model = teacher.model
         self.name, self.fingerprint, self.in_flight = model.name, model.fingerprint, model.in_flight
         self.price, self.licence, self.may_train = model.price, model.licence, model.may_train
         self.refused: Counter[str] = Counter()
-        self._tickets: dict[str, tuple[Ticket, list[Generated]]] = {}
+        self._open: dict[str, _Open] = {}
 
     def requests(self, windows: Iterable[Sequence[Prompt]], store: Store) -> Iterator[Request]:
-        """Yield the requests for windows of prompts; what the store holds is counted as paid."""
-        teacher, limit = self.teacher, self.teacher.sampling.max_tokens
+        """Yield the requests for windows of prompts that are answered or within the budget."""
         for prompts in windows:
-            requests = [teacher.member.request(prompt) for prompt in prompts]
-            keys = [teacher.keys.of(request) for request in requests]
-            stored = store.get([key for own in keys for key in own], limit)
-            for prompt, request, own in zip(prompts, requests, keys, strict=True):
-                answers = [answer for key in own if (answer := stored.get(key)) is not None and answer.reason is None]
-                if len(answers) == len(own):
-                    self._budget.paid(prompt.language, self._model, answers)
-                    self._cost(prompt.language, answers)
-                    yield request
-                elif self._admitted(prompt.language, request, answers):
+            for prompt, request, keys, stored in self.paid_before(prompts, store):
+                if stored == len(keys) or self._admitted(prompt.language, request, keys, stored):
                     yield request
 
-    def _admitted(self, language: str, request: Request, stored: list[Generated]) -> bool:
-        """Set the request's cost aside, if there is room for it; `stored` are those of its samples that were paid before."""
-        ticket = self._budget.admit(language, self._model, request, self.teacher.sampling)
+    def paid_before(self, prompts: Sequence[Prompt], store: Store) -> list[tuple[Prompt, Request, list[bytes], int]]:
+        """Count as paid what the store holds of the answers to `prompts`, each answer once.
+
+        Returns:
+            per prompt: it, its request, the keys of its answers, and how many of them are stored.
+        """
+        teacher, counted = self.teacher, self._budget.counted
+        requests = [teacher.member.request(prompt) for prompt in prompts]
+        keys = [teacher.keys.of(request) for request in requests]
+        found = store.get([key for own in keys for key in own], teacher.sampling.max_tokens)
+        answers = {key: answer for key, answer in found.items() if answer.reason is None}
+        fresh = counted.fresh(list(answers))
+        counted.add(fresh)
+        rows = []
+        for prompt, request, own in zip(prompts, requests, keys, strict=True):
+            stored = [key for key in own if key in answers]
+            # Numbered anew: the prompt is paid with the first of them.
+            new = [replace(answers[key], sample=number) for number, key in enumerate(stored) if key in fresh]
+            self._budget.paid(prompt.language, self._model, new)
+            fresh.difference_update(stored)
+            rows.append((prompt, request, own, len(stored)))
+        return rows
+
+    def _admitted(self, language: str, request: Request, keys: Sequence[bytes], stored: int) -> bool:
+        """Set the cost of a request's missing answers aside, if there is room for it."""
+        missing = len(keys) - stored
+        ticket = self._budget.admit(language, self._model, request, replace(self.teacher.sampling, samples=missing))
         if isinstance(ticket, str):
             self.refused[ticket] += 1
             return False
-        self._tickets[request.key] = ticket, [replace(answer, sample=number) for number, answer in enumerate(stored)]
+        self._budget.counted.add(keys)
+        self._open[request.key] = _Open(ticket, stored, missing)
         return True
 
     def batches(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Request]]:
@@ -98,24 +126,18 @@ class Asker:
     def settle(self, answers: Sequence[Generated]) -> None:
         """Take note of answers; a request's cost is settled when all its samples have come, which may take several calls."""
         for answer in answers:
-            ticket, gathered = self._tickets.get(answer.key, (None, []))
-            if ticket is not None:
-                gathered.append(replace(answer, sample=len(gathered)))
-                if len(gathered) == self.teacher.sampling.samples:
-                    self._budget.settle(ticket, self._model, gathered)
-                    self._cost(ticket.language, gathered)
-                    del self._tickets[answer.key]
-
-    def _cost(self, language: str, answers: Sequence[Generated]) -> None:
-        # The prompt is paid once, however many samples are drawn from it.
-        cost = sum(self.price.of(0 if one.sample else one.prompt_tokens, one.completion_tokens) for one in answers)
-        self._costs[language] = self._costs.get(language, 0.0) + cost
+            one = self._open.get(answer.key)
+            if one is not None:
+                one.gathered.append(replace(answer, sample=one.stored + len(one.gathered)))
+                if len(one.gathered) == one.missing:
+                    self._budget.settle(one.ticket, self._model, one.gathered)
+                    del self._open[answer.key]
 
     def end(self) -> None:
         """Give back what was set aside for requests that failed."""
-        for ticket, gathered in self._tickets.values():
-            self._budget.settle(ticket, self._model, gathered)
-        self._tickets.clear()
+        for one in self._open.values():
+            self._budget.settle(one.ticket, self._model, one.gathered)
+        self._open.clear()
 
     def count(self, text: str) -> int:
         """Return the model's number of tokens of a text."""
@@ -143,12 +165,11 @@ class Order:
 
 def ask(
     teachers: Sequence[Teacher],
-    windows: Callable[[int], Iterable[Sequence[Prompt]]],
+    windows: Windows,
     counts: Sequence[int],
     store: Store,
     *,
     budget: Budget | None = None,
-    costs: dict[str, float] | None = None,
     limits: Limits | None = None,
     retries: Retries | None = None,
     progress: Callable[[int, int, int], None] | None = None,
@@ -161,39 +182,65 @@ def ask(
 
     Args:
         teachers: who is asked.
-        windows: returns the windows of prompts for a teacher, by its index; read lazily.
+        windows: of each teacher; read lazily.
         counts: number of prompts per teacher.
         store: where answers go.
         budget: what may be spent per language; None: nothing is counted.
-        costs: US dollars by language, added to where there is a budget.
         limits: of the teachers that have none of their own.
         retries: how to try again.
         progress: called with answers done, wanted and failed.
         cluster: who asks in place of this process.
     """
-    total: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
     wanted = sum(count * teacher.sampling.samples for count, teacher in zip(counts, teachers, strict=True))
-
-    def tell(found: Counts) -> None:
-        if progress is not None:
-            before = total["stored"] + total["reused"] + total["failed"]
-            progress(before + found.done, wanted, total["failed"] + found.failed)
-
-    reasons: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
+    done = _Done(wanted, progress)
+    run = _here if cluster is None else cluster.run
     for group in _groups(teachers, counts, spread=cluster is not None):
-        askers = {index: Asker(teachers[index], budget, {} if costs is None else costs) for index in group} if budget else {}
-        orders = []
-        for index in group:
-            make = _maker(teachers[index], windows, index, askers.get(index), store)
-            orders.append(Order(teachers[index], Requests(make, counts[index]), askers.get(index)))
-        found = (_here if cluster is None else cluster.run)(orders, store, limits=limits, retries=retries, progress=tell)
-        total.update({name: getattr(found, name) for name in _COUNTED})
-        reasons += found.reasons
-        for asker in askers.values():
-            asker.end()
-            refused += asker.refused
-    return {**total, "reasons": dict(reasons), "refused": dict(refused)}
+        orders = [_order(teachers[index], windows, index, counts[index], store, budget) for index in group]
+        done.add(run(orders, store, limits=limits, retries=retries, progress=done.tell), orders)
+    return done.as_dict()
+
+
+def count_stored(teachers: Sequence[Teacher], windows: Windows, store: Store, budget: Budget) -> None:
+    """Count as paid what the store holds of all that `ask` would want: before it asks, since limits are of all runs together."""
+    for index, teacher in enumerate(teachers):
+        asker = Asker(teacher, budget)
+        for prompts in windows(index):
+            asker.paid_before(prompts, store)
+
+
+class _Done:
+    """What was done by the groups so far.
+
+    Args:
+        wanted: answers in all.
+        progress: see `ask`.
+    """
+
+    def __init__(self, wanted: int, progress: Callable[[int, int, int], None] | None) -> None:
+        self._wanted, self._progress = wanted, progress
+        self._total: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
+        self._reasons: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+
+    def tell(self, found: Counts) -> None:
+        """Say how far it is, `found` being what the group at work has done."""
+        if self._progress is not None:
+            total = self._total
+            before = total["stored"] + total["reused"] + total["failed"]
+            self._progress(before + found.done, self._wanted, total["failed"] + found.failed)
+
+    def add(self, found: Counts, orders: Sequence[Order]) -> None:
+        """Add what a group has done, and end its askers."""
+        self._total.update({name: getattr(found, name) for name in _COUNTED})
+        self._reasons += found.reasons
+        for order in orders:
+            if order.asker is not None:
+                order.asker.end()
+                self._refused += order.asker.refused
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {**self._total, "reasons": dict(self._reasons), "refused": dict(self._refused)}
 
 
 def _groups(teachers: Sequence[Teacher], counts: Sequence[int], *, spread: bool) -> list[list[int]]:
@@ -221,16 +268,13 @@ def _here(
     return run(jobs, store, limits=limits, retries=retries, progress=progress)
 
 
-def _maker(
-    teacher: Teacher, windows: Callable[[int], Iterable[Sequence[Prompt]]], index: int, asker: Asker | None, store: Store
-) -> Callable[[], Iterator[Request]]:
-    """Return the function that makes a teacher's requests from the start."""
+def _order(teacher: Teacher, windows: Windows, index: int, count: int, store: Store, budget: Budget | None) -> Order:
+    """Return what a teacher is asked, made as it is read."""
+    asker = None if budget is None else Asker(teacher, budget)
 
     def make() -> Iterator[Request]:
         if asker is not None:
-            yield from asker.requests(windows(index), store)
-            return
-        for prompts in windows(index):
-            yield from map(teacher.member.request, prompts)
+            return asker.requests(windows(index), store)
+        return (teacher.member.request(prompt) for prompts in windows(index) for prompt in prompts)
 
-    return make
+    return Order(teacher, Requests(make, count), asker)

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from polylect.arbitrage.counted import Counted
 from polylect.errors import RecipeError, nearest
 from polylect.languages import canonical
 from polylect.models.interface import Model
@@ -104,16 +106,30 @@ class Budget:
 
     How long an answer will be is estimated by the mean of those the teacher gave in the language so far; before the first
     one, and at most, by `max_tokens`. Answers found in the store are told by `paid`, so that a resumed run keeps to the same
-    limits. Not for more than one thread.
+    limits. Not for more than one thread at a time.
 
     Args:
         limits: as `read_budget` returns them; empty: nothing is limited, usage is counted all the same.
+
+    Attributes:
+        costs: US dollars by language.
     """
 
     def __init__(self, limits: Mapping[str, Limit]) -> None:
         self.limits = dict(limits)
+        self.costs: dict[str, float] = {}
         self._ledgers: dict[str, _Ledger] = {}
         self._lengths: dict[tuple[str, str], tuple[int, int]] = {}
+
+    @cached_property
+    def counted(self) -> Counted:
+        """Keys of the answers that were told, or will be: whoever tells them keeps it, so that each is told once."""
+        return Counted()
+
+    def close(self) -> None:
+        """Let go of `counted`; the numbers stay."""
+        if "counted" in self.__dict__:
+            self.counted.close()
 
     def check(self, models: Iterable[Model]) -> None:
         """Check that limits in dollars bind: every teacher has a price, if only 0.
@@ -176,6 +192,8 @@ class Budget:
             # The prompt is paid once, however many samples are drawn from it.
             prompt = answer.prompt_tokens if answer.sample == 0 else 0
             ledger.spent += _amount(ledger.limit, model, prompt, answer.completion_tokens)
+            cost = model.price.of(prompt, answer.completion_tokens)
+            self.costs[language] = self.costs.get(language, 0.0) + cost
             if answer.reason is None:
                 number, total = self._lengths.get((model.name, language), (0, 0))
                 self._lengths[model.name, language] = number + 1, total + answer.completion_tokens

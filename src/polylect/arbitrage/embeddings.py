@@ -91,7 +91,6 @@ def mean_pooling(model: str, *, batch: int = 32, max_tokens: int = 256, prefix: 
     Raises:
         ModelError: the model or its tokenizer cannot be loaded.
     """
-    import torch
     from transformers import AutoModel, AutoTokenizer
 
     try:
@@ -109,13 +108,20 @@ def mean_pooling(model: str, *, batch: int = 32, max_tokens: int = 256, prefix: 
             numbers = order[start : start + batch]
             chosen = [prefix + texts[number] for number in numbers]
             inputs = tokenizer(chosen, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
-            with torch.inference_mode():
-                states = network(**inputs).last_hidden_state.float()
-            mask = inputs["attention_mask"].unsqueeze(-1)
-            means = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-            parts.update(zip(numbers, means.numpy(), strict=True))
+            parts.update(zip(numbers, _means(network, inputs), strict=True))
         import numpy as np
 
         return np.stack([parts[number] for number in range(len(texts))])
 
     return encode
+
+
+def _means(network: Any, inputs: Any) -> NDArray[np.floating]:
+    """Return the mean state of each text, (texts, width), over its tokens without padding."""
+    import torch
+
+    with torch.inference_mode():
+        states = network(**inputs).last_hidden_state.float()
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    means: NDArray[np.floating] = ((states * mask).sum(1) / mask.sum(1).clamp(min=1)).numpy()
+    return means

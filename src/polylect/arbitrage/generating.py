@@ -5,27 +5,28 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.arbitrage import stages
 from polylect.arbitrage.cluster import cluster
 from polylect.arbitrage.folder import OutputFolder
-from polylect.arbitrage.manifest import file_hash, made_by, teachers_as_dict
+from polylect.arbitrage.manifest import made_by, teachers_as_dict
 from polylect.arbitrage.outputs import TableWriter, read_part
-from polylect.arbitrage.pipeline import STORE, Summary, finished_summary, languages_of, unanswered
 from polylect.arbitrage.plans import Plan
 from polylect.arbitrage.preparing import prepare
 from polylect.arbitrage.prompt_table import PromptTable
 from polylect.arbitrage.settings import Settings
-from polylect.arbitrage.teachers import teachers_of
+from polylect.arbitrage.starting import Summary, checks_of, finished_summary, identity_of, in_folder, prompt_table
+from polylect.arbitrage.teachers import Teacher, teachers_of
 from polylect.records import Completion
 
 if TYPE_CHECKING:
     from polylect.arbitrage.checks import Checks
     from polylect.models.engine import Retries
     from polylect.models.interface import Model
+    from polylect.models.store import Store
 
 __all__ = ["generate"]
 
@@ -72,41 +73,21 @@ def generate(
         RunError: the folder is in use, or holds something else.
         EndpointError: nothing was answered; what is stored is kept.
     """
-    from polylect.arbitrage.checks import Checks
     from polylect.models.engine import Limits
-    from polylect.models.spec import open_model
-    from polylect.models.store import Store
 
-    strict = (Checks() if checks else None) if isinstance(checks, bool) else checks
+    strict = checks_of(checks)
     chosen = Settings.of({"repeats": "off", "pairs": "none", "reroute": False, **settings})
     where = cluster(executor, ray_address, num_gpus)
-    table = PromptTable(Path(prompts), only=languages_of(chosen), splits=chosen.splits, skip_bad=chosen.skip_bad_rows)
-    teachers = teachers_of([open_model(model) if isinstance(model, str) else model], chosen.sampling)
-    if isinstance(model, str):
-        teachers = [replace(one, member=replace(one.member, spec=model)) for one in teachers]
-    identity = {
-        "command": "generate",
-        "prompts": file_hash(table.path),
-        "model": teachers_as_dict(teachers),
-        "checks": asdict(strict) if strict else None,
-        **{name: value for name, value in chosen.as_dict().items() if name in _USED},
-    }
-    with OutputFolder(Path(out), identity, again=resume and unanswered(Path(out))) as folder:
-        if folder.finished is not None:
-            return finished_summary(folder)
-        with Store(Path(store) if store else folder.path / STORE) as answers:
-            work = stages.Work(
-                chosen,
-                teachers,
-                answers,
-                folder,
-                strict,
-                limits=Limits(in_flight=max_in_flight),
-                retries=retries,
-                progress=progress,
-                cluster=where,
-            )
-            return _run(work, table)
+    table = prompt_table(prompts, chosen)
+    teachers = _teacher(model, chosen)
+    used = {name: value for name, value in chosen.as_dict().items() if name in _USED}
+    identity = identity_of("generate", table, strict, model=teachers_as_dict(teachers), **used)
+    limits = Limits(in_flight=max_in_flight)
+
+    def run(folder: OutputFolder, answers: Store) -> Summary:
+        return _run(stages.Work(chosen, teachers, answers, folder, strict, None, limits, retries, progress, where), table)
+
+    return in_folder(out, identity, store, run, resume=resume)
 
 
 _USED = ("max_tokens", "temperature", "top_p", "samples", "stop", "seed", "languages", "splits", "skip_bad_rows", "heldout_share")
@@ -125,10 +106,27 @@ def _run(work: stages.Work, table: PromptTable) -> Summary:
     _once(folder, "plan", plan)
     asked = _once(folder, "ask", lambda: stages.ask_planned(work, [count]))
     _once(folder, "check", lambda: stages.check_answers(work, count))
+    written = _written(work)
+    folder.finish(
+        {
+            **made_by("polylect generate"),
+            "inputs": {"prompts": str(table.path)},
+            "prompts": prepared,
+            **written,
+            "requests": {"ask": asked},
+            "seconds": {"all": round(time.monotonic() - began, 3)},
+            "resumed": folder.resumed,
+        }
+    )
+    return finished_summary(folder, found="unfinished" if folder.resumed else "")
+
+
+def _written(work: stages.Work) -> dict[str, Any]:
+    """Write the answers as one table; return what it holds: rows, statuses, reasons, tokens and their price."""
     status: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     tokens: Counter[str] = Counter()
-    with TableWriter(folder.path / "completions.parquet", Completion) as writer:
+    with TableWriter(work.folder.path / "completions.parquet", Completion) as writer:
         for number, _ in enumerate(work.prompts()):
             rows = read_part(work.part("checked", number), Completion)
             writer.write(rows)
@@ -136,22 +134,22 @@ def _run(work: stages.Work, table: PromptTable) -> Summary:
                 status[row.status] += 1
                 reasons.update([row.reason] if row.reason is not None else [])
                 tokens.update(prompt=row.prompt_tokens, completion=row.completion_tokens)
-    folder.finish(
-        {
-            **made_by("polylect generate"),
-            "inputs": {"prompts": str(table.path)},
-            "prompts": prepared,
-            "rows": {"completions": writer.rows},
-            "status": dict(status),
-            "reasons": dict(reasons.most_common()),
-            "tokens": dict(tokens),
-            "cost_usd": round(work.teachers[0].model.price.of(tokens["prompt"], tokens["completion"]), 6),
-            "requests": {"ask": asked},
-            "seconds": {"all": round(time.monotonic() - began, 3)},
-            "resumed": folder.resumed,
-        }
-    )
-    return finished_summary(folder, found="unfinished" if folder.resumed else "")
+    return {
+        "rows": {"completions": writer.rows},
+        "status": dict(status),
+        "reasons": dict(reasons.most_common()),
+        "tokens": dict(tokens),
+        "cost_usd": round(work.teachers[0].model.price.of(tokens["prompt"], tokens["completion"]), 6),
+    }
+
+
+def _teacher(model: str | Model, settings: Settings) -> list[Teacher]:
+    """Return the model as the only teacher of a pool."""
+    from polylect.models.spec import open_model
+
+    if not isinstance(model, str):
+        return teachers_of([model], settings.sampling)
+    return [replace(one, member=replace(one.member, spec=model)) for one in teachers_of([open_model(model)], settings.sampling)]
 
 
 def _once(folder: OutputFolder, stage: str, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:

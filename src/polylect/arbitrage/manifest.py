@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import polylect
+from polylect import folders
 from polylect.arbitrage.teachers import Teacher
 
 __all__ = ["SCHEMA", "file_hash", "made_by", "teachers_as_dict"]
@@ -30,22 +26,7 @@ def file_hash(path: Path) -> str:
 
 def made_by(command: str) -> dict[str, Any]:
     """Return who makes an output: command, versions, time (UTC)."""
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "polylect": polylect.__version__,
-        "python": platform.python_version(),
-        "platform": sys.platform,
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    return {"schema": SCHEMA, **folders.made_by(command, _PACKAGES)}
 
 
 def teachers_as_dict(teachers: Sequence[Teacher]) -> dict[str, Any]:

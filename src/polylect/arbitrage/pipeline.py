@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from polylect.arbitrage.outputs import write_json
 from polylect.arbitrage.preparing import prepare
 from polylect.arbitrage.prompt_table import PromptTable
 from polylect.arbitrage.settings import Settings
+from polylect.arbitrage.starting import Summary, checks_of, finished_summary, identity_of, in_folder, prompt_table
 from polylect.arbitrage.teachers import Teacher, close_models, teachers_of
 from polylect.errors import RecipeError
 
@@ -26,35 +27,12 @@ if TYPE_CHECKING:
     from polylect.arbitrage.checks import Checks
     from polylect.arbitrage.choosing import Written
     from polylect.arbitrage.router_base import BaseRouter
-    from polylect.models.engine import Retries
+    from polylect.models.engine import Limits, Retries
     from polylect.models.interface import Model
     from polylect.models.pool import Pool
+    from polylect.models.store import Store
 
-__all__ = ["STORE", "Summary", "arbitrate", "finished_summary", "languages_of", "unanswered"]
-
-STORE = Path(".store") / "answers.sqlite"
-"""Where answers are kept in an output folder."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to.
-
-    Attributes:
-        out: the output folder.
-        manifest: its manifest.json.
-        routing: its routing.json; None for `generate`.
-        found: what was there before: "", "unfinished" or "finished".
-    """
-
-    out: Path
-    manifest: Mapping[str, Any]
-    routing: Mapping[str, Any] | None = field(default=None, repr=False)
-    found: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {"out": str(self.out), "found": self.found, "manifest": dict(self.manifest), "routing": self.routing}
+__all__ = ["arbitrate"]
 
 
 def arbitrate(
@@ -105,45 +83,33 @@ def arbitrate(
         RunError: the folder is in use, or holds something else.
         EndpointError: nothing was answered; what is stored is kept.
     """
-    from polylect.arbitrage.checks import Checks
-    from polylect.models.engine import Limits
     from polylect.models.pool import Pool
-    from polylect.models.store import Store
 
     chosen = Settings.of(settings)
     where = cluster(executor, ray_address, num_gpus)
-    table = PromptTable(Path(prompts), only=languages_of(chosen), splits=chosen.splits, skip_bad=chosen.skip_bad_rows)
+    table = prompt_table(prompts, chosen)
     teachers = _teachers(pool, chosen)
     made = _router(router, teachers, chosen)
     spending = _budget(budget, teachers)
-    strict = (Checks() if checks else None) if isinstance(checks, bool) else checks
-    identity = {
-        "command": "arbitrage",
-        "prompts": file_hash(table.path),
-        "teachers": teachers_as_dict(teachers),
-        "arbiter": _identity(arbiter),
-        "router": {"name": router, **asdict(made.settings)},
-        "budget": budget,
-        "checks": asdict(strict) if strict else None,
+    strict = checks_of(checks)
+    identity = identity_of(
+        "arbitrage",
+        table,
+        strict,
+        teachers=teachers_as_dict(teachers),
+        arbiter=_identity(arbiter),
+        router={"name": router, **asdict(made.settings)},
+        budget=budget,
         **{name: value for name, value in chosen.as_dict().items() if name != "router_settings"},
-    }
-    with OutputFolder(Path(out), identity, again=resume and unanswered(Path(out))) as folder:
-        if folder.finished is not None:
-            return finished_summary(folder)
-        with Store(Path(store) if store else folder.path / STORE) as answers:
-            work = stages.Work(
-                settings=chosen,
-                teachers=teachers,
-                store=answers,
-                folder=folder,
-                checks=strict,
-                budget=spending,
-                limits=Limits(in_flight=max_in_flight),
-                retries=retries,
-                progress=progress,
-                cluster=where,
-            )
-            return _Run(work, table, made, arbiter, owned=isinstance(pool, (str, Path, Pool))).run()
+    )
+    owned = isinstance(pool, (str, Path, Pool))
+
+    def run(folder: OutputFolder, answers: Store) -> Summary:
+        work = stages.Work(chosen, teachers, answers, folder, strict, spending, _limits(max_in_flight), retries, progress, where)
+        with closing(spending) if spending else nullcontext():
+            return _Run(work, table, made, arbiter, owned=owned).run()
+
+    return in_folder(out, identity, store, run, resume=resume)
 
 
 class _Run:
@@ -215,6 +181,8 @@ class _Run:
         translation = next((teacher.name for teacher in work.teachers if teacher.translated), None)
         accounts = Accounts([t.name for t in work.teachers], translation=translation, writer=writer.name if writer else None)
         written = write_tables(work, self.router, accounts, count, writer)
+        for stage in ("ask", "reroute"):
+            work.count_stored(stage)
         routing = report(
             accounts,
             seed=work.settings.seed,
@@ -252,27 +220,10 @@ def _counts(table: Path, notes: Mapping[str, Mapping[str, Any]], written: Writte
     }
 
 
-def finished_summary(folder: OutputFolder, found: str = "finished") -> Summary:
-    """Return the summary of an output folder that is whole."""
-    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
-    routing = folder.path / "routing.json"
-    return Summary(folder.path, manifest, json.loads(routing.read_text(encoding="utf-8")) if routing.exists() else None, found)
+def _limits(max_in_flight: int | None) -> Limits:
+    from polylect.models.engine import Limits
 
-
-def unanswered(out: Path) -> bool:
-    """Tell whether a finished output has requests that failed."""
-    try:
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        return bool(manifest["status"].get("failed"))
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def languages_of(settings: Settings) -> list[str]:
-    """Return the canonical tags of the languages asked for."""
-    from polylect.languages import canonical
-
-    return [canonical(tag) for tag in settings.languages]
+    return Limits(in_flight=max_in_flight)
 
 
 def _teachers(pool: str | Path | Pool | Sequence[Model], settings: Settings) -> list[Teacher]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect.arbitrage.asking import ask
+from polylect.arbitrage.asking import Windows, ask, count_stored
 from polylect.arbitrage.folder import OutputFolder
 from polylect.arbitrage.outputs import read_part, write_part
 from polylect.arbitrage.plans import Plan, PlanFile
@@ -40,6 +40,10 @@ _OBSERVED = 5
 """Windows that an arbiter with two passes sees before it scores."""
 
 
+_PLANS = {"ask": "plan", "reroute": "again"}
+"""Files of plans by the stage that asks what they say, in their order."""
+
+
 @dataclass
 class Work:
     """What the stages share.
@@ -55,7 +59,6 @@ class Work:
         retries: of the engine.
         progress: told how far a stage is.
         cluster: asks in place of this process; None: this process does.
-        costs: US dollars so far, by language.
         scored: what the names of the last round of answers and scores begin with.
     """
 
@@ -69,8 +72,8 @@ class Work:
     retries: Retries | None = None
     progress: Progress | None = None
     cluster: Cluster | None = None
-    costs: dict[str, float] = field(default_factory=dict)
     scored: str = ""
+    _counted: set[str] = field(default_factory=set)
 
     def prompts(self) -> Iterator[list[Prompt]]:
         """Yield the prompts, window by window, in the order of the table."""
@@ -100,11 +103,13 @@ class Work:
         if self.progress is not None:
             self.progress(stage, done, total, note)
 
-    def ask(self, stage: str, prompts: Callable[[int], Iterable[Sequence[Prompt]]], counts: Sequence[int]) -> dict[str, Any]:
-        """Ask the teachers and say how far it is."""
+    def ask(self, stage: str, prompts: Windows, counts: Sequence[int]) -> dict[str, Any]:
+        """Ask the teachers and say how far it is; what was paid before is counted first."""
+        self._count_stored(stage, prompts)
 
         def tell(done: int, total: int, failed: int) -> None:
-            self.tell(stage, done, total, ", ".join([*([f"{failed:,} failed"] if failed else []), *_dollars(self.costs)]))
+            costs = self.budget.costs if self.budget else {}
+            self.tell(stage, done, total, ", ".join([*([f"{failed:,} failed"] if failed else []), *_dollars(costs)]))
 
         return ask(
             self.teachers,
@@ -112,12 +117,29 @@ class Work:
             counts,
             self.store,
             budget=self.budget,
-            costs=self.costs,
             limits=self.limits,
             retries=self.retries,
             progress=tell,
             cluster=self.cluster,
         )
+
+    def ask_planned(self, stage: str, counts: Sequence[int]) -> dict[str, Any]:
+        """Ask what the stage's file of plans says, after counting what the stages before it paid."""
+        for earlier in _PLANS:
+            if earlier == stage:
+                break
+            self.count_stored(earlier)
+        return self.ask(stage, lambda index: self.for_teacher(_PLANS[stage], index), counts)
+
+    def count_stored(self, stage: str) -> None:
+        """Count what a stage that asks by plans paid, if an earlier process did it and there is a limit."""
+        self._count_stored(stage, lambda index: self.for_teacher(_PLANS[stage], index))
+
+    def _count_stored(self, stage: str, prompts: Windows) -> None:
+        if self.budget is not None and self.budget.limits and stage not in self._counted:
+            self._counted.add(stage)
+            if len(self.store):
+                count_stored(self.teachers, prompts, self.store, self.budget)
 
     def answers(self, prompts: Sequence[Prompt], asked: Sequence[Asked]) -> list[Completion]:
         """Return the checked answers of a window; a request over the budget was not made and has no row."""
@@ -229,7 +251,7 @@ def ask_planned(work: Work, counts: Sequence[int]) -> dict[str, Any]:
     Raises:
         EndpointError: not one request was answered; what is stored is kept.
     """
-    notes = work.ask("ask", lambda index: work.for_teacher("plan", index), counts)
+    notes = work.ask_planned("ask", counts)
     if notes.get("failed") and not notes.get("stored") and not notes.get("reused"):
         reason, count = Counter(notes["reasons"]).most_common(1)[0]
         raise EndpointError(
@@ -283,7 +305,7 @@ def _again(prompt: Prompt, plan: Plan, good: set[str]) -> Plan:
 
 def ask_again(work: Work, counts: Sequence[int]) -> dict[str, Any]:
     """Ask the next teacher where the first one has no good answer."""
-    return work.ask("reroute", lambda index: work.for_teacher("again", index), counts)
+    return work.ask_planned("reroute", counts)
 
 
 def gathered(work: Work, number: int, prompts: Sequence[Prompt], again: Sequence[Plan]) -> list[Completion]:

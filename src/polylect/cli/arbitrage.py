@@ -14,8 +14,9 @@ from polylect.errors import RecipeError
 
 if TYPE_CHECKING:
     from polylect.arbitrage import Summary
+    from polylect.models.engine import Retries
 
-__all__ = ["command", "engine_options", "given", "prompt_options", "sampling_options"]
+__all__ = ["command", "engine_options", "given", "print_json", "prompt_options", "retries_of", "sampling_options"]
 
 _HELP = """Ask a pool of teachers, let an arbiter score the answers, and keep the best answer to each prompt.
 
@@ -125,7 +126,6 @@ def command(
     """Run the arbitrage and print what came out."""
     from polylect.arbitrage import arbitrate
     from polylect.cli.stage_display import StageDisplay
-    from polylect.models.engine import Retries
     from polylect.report import arbitrage_report
 
     settings = given(options)
@@ -145,15 +145,27 @@ def command(
             budget=budget,
             store=store,
             checks=not no_checks,
-            retries=Retries(timeout=timeout) if timeout else None,
+            retries=retries_of(timeout),
             progress=display.show,
             **settings,
         )
     page = arbitrage_report(summary.out)
     if as_json:
-        click.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
+        print_json(summary)
     else:
         _print(summary, page)
+
+
+def retries_of(timeout: float | None) -> Retries | None:
+    """Return how the engine tries again, with the time limit given; None: as it usually does."""
+    from polylect.models.engine import Retries
+
+    return Retries(timeout=timeout) if timeout else None
+
+
+def print_json(summary: Summary) -> None:
+    """Print what came out, for programs."""
+    click.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from polylect.cli.context import CONTEXT
 from polylect.errors import EvaluationError, nearest
 
 if TYPE_CHECKING:
+    from polylect.evaluate.comparing import Compared
     from polylect.evaluate.judging import JudgeSettings
+    from polylect.models.engine import Counts
 
 __all__ = ["command"]
 
@@ -106,14 +108,16 @@ def command(
             settings=settings,
             limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
             retries=Retries(timeout=timeout) if timeout else None,
-            progress=lambda what, counts: display.show(
-                what, counts.done, counts.total, f"${counts.cost:,.2f}" if counts.cost else ""
-            ),
+            progress=lambda what, counts: display.show(what, counts.done, counts.total, _cost(counts)),
             **options,
         )
     if as_json:
         click.echo(json.dumps(compared.as_dict(), ensure_ascii=False, indent=2))
-        return
+    else:
+        _print(compared, options["out"])
+
+
+def _print(compared: Compared, out: Path | None) -> None:
     from rich.console import Console
 
     from polylect.cli.compare_tables import lines
@@ -121,8 +125,12 @@ def command(
     console = Console()
     for line in lines(compared):
         console.print(line, highlight=False, soft_wrap=isinstance(line, str), markup=False)
-    if options["out"] is not None:
-        console.print(f"Written to {options['out']}", highlight=False, soft_wrap=True)
+    if out is not None:
+        console.print(f"Written to {out}", highlight=False, soft_wrap=True)
+
+
+def _cost(counts: Counts) -> str:
+    return f"${counts.cost:,.2f}" if counts.cost else ""
 
 
 def _settings(options: dict[str, Any]) -> JudgeSettings:

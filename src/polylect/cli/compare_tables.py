@@ -10,9 +10,9 @@ from polylect.records import MULTIPLE
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from polylect.agreement import Agreement
     from polylect.evaluate.compare_scores import ScoreComparison, ScoreRow
     from polylect.evaluate.comparing import Compared
-    from polylect.evaluate.judging.agreement import Agreement
     from polylect.evaluate.judging.certificate import Certificate
     from polylect.evaluate.judging.rates import LanguageRate
     from polylect.evaluate.judging.running import Judging

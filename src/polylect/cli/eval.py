@@ -88,7 +88,7 @@ def command(
 ) -> None:
     """Evaluate, and print what came out."""
     from polylect.cli.eval_tables import print_evaluation
-    from polylect.cli.stage_display import StageDisplay
+    from polylect.cli.stage_display import StageDisplay, silence_loading
     from polylect.evaluate import evaluate
     from polylect.models.engine import Limits, Retries
 
@@ -96,7 +96,7 @@ def command(
     options["comet"] = _comet(options)
     model = judge or model
     if model is not None:
-        _silence_libraries(model)
+        silence_loading(model)
     with StageDisplay(quiet=as_json) as display:
         evaluation = evaluate(
             model,
@@ -144,13 +144,3 @@ def _comet(options: dict[str, Any]) -> Comet | None:
 
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _silence_libraries(model: str) -> None:
-    """Turn off the bar that transformers draws for loading a local model: it would tear ours."""
-    from polylect.models.spec import LOCAL, parse_spec
-
-    if parse_spec(model).kind == LOCAL:
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from polylect.cli.arbitrage import engine_options, given, prompt_options, sampling_options
+from polylect.cli.arbitrage import engine_options, given, print_json, prompt_options, retries_of, sampling_options
 from polylect.cli.context import CONTEXT
+
+if TYPE_CHECKING:
+    from polylect.arbitrage import Summary
 
 __all__ = ["command"]
 
@@ -45,12 +47,8 @@ def command(
     **options: Any,
 ) -> None:
     """Ask, and print what came out."""
-    from rich.console import Console
-
     from polylect.arbitrage import generate
-    from polylect.cli.arbitrage_tables import left_out
     from polylect.cli.stage_display import StageDisplay
-    from polylect.models.engine import Retries
 
     with StageDisplay(quiet=as_json) as display:
         summary = generate(
@@ -61,13 +59,21 @@ def command(
             max_in_flight=max_in_flight,
             store=store,
             checks=check,
-            retries=Retries(timeout=timeout) if timeout else None,
+            retries=retries_of(timeout),
             progress=display.show,
             **given(options),
         )
     if as_json:
-        click.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
-        return
+        print_json(summary)
+    else:
+        _print(summary)
+
+
+def _print(summary: Summary) -> None:
+    from rich.console import Console
+
+    from polylect.cli.arbitrage_tables import left_out
+
     console = Console()
     for line in left_out(summary.manifest):
         console.print(line, highlight=False, soft_wrap=True)

@@ -50,6 +50,10 @@ _GAP = {
 }
 _SAFETY = {
     "eval": ("safety_eval", "How a model answers harmful prompts and harmless twins, per language."),
+    "distil": ("safety_distil", "Training rows: refusals that a safety preamble draws from the model itself."),
+    "mix-or-merge": ("safety_mix_or_merge", "Safety data mixed in, or a safety expert merged in: harm against quality."),
+    "attack": ("safety_attack", "Prompts translated, code-switched, transliterated, wrapped; the effect."),
+    "drift": ("safety_drift", "Expected maximum toxicity over samples, with dated prompts and lexicons."),
 }
 _PROMPTS = {
     "translate": ("prompts_translate", "Translate a prompt set into other languages, code and numbers kept."),

@@ -18,30 +18,55 @@ layer and input, and what a search has found. Or the output of `polylect arbitra
 
 Of folders that `polylect gap` wrote, one or several, one page is made: what languages cost, who is covered, how far behind.
 
+Of folders that `polylect safety eval` wrote, one page is made of one to four: of two, the first is before and the second after.
+Without --out the page of several is comparison.html in the last. No prompt or answer is on it without --show-text. The output of
+`polylect safety mix-or-merge` has a page of its own: harm against quality.
+
 \b
 Examples:
   polylect report runs/quickstart
   polylect report merged
   polylect report gap/cost gap/coverage --out gap/report
+  polylect report safety/before safety/after
 """
 
 
 @click.command(name="report", help=_HELP, context_settings=CONTEXT)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the page of several gap folders.")
-def command(runs: tuple[Path, ...], out: Path | None) -> None:
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the page of several gap or safety folders."
+)
+@click.option("--show-text", is_flag=True, help="Of safety folders: show prompts and answers, each behind a button.")
+def command(runs: tuple[Path, ...], out: Path | None, show_text: bool) -> None:
     """Write the report and print where it is."""
-    from polylect.cli.gap_report import combine, is_gap
-
-    for path in combine(runs, out) if all(map(is_gap, runs)) else _one(runs, out):
+    for path in _written(runs, out, show_text):
         click.echo(path)
 
 
-def _one(runs: tuple[Path, ...], out: Path | None) -> list[Path]:
-    from polylect.cli.gap_report import is_gap
+def _written(runs: tuple[Path, ...], out: Path | None, show_text: bool) -> list[Path]:
+    from polylect.cli.gap_report import combine, is_gap
+    from polylect.report import safety_report
+    from polylect.report.safety_pareto import pareto_report
     from polylect.run.api import report
 
+    if len(runs) == 1 and (page := pareto_report(runs[0], out=out)):
+        return [page]
+    if all(map(_is_safety, runs)):
+        return [safety_report(runs, out=out, show_text=show_text)]
+    if show_text:
+        others = ", ".join(str(run) for run in runs if not _is_safety(run))
+        raise DataError(f"{others}: not written by `polylect safety eval`. --show-text is for folders with a safety.json.")
+    if all(map(is_gap, runs)):
+        return combine(runs, out)
     if len(runs) > 1 or out is not None:
         others = ", ".join(str(run) for run in runs if not is_gap(run))
-        raise DataError(f"{others}: not written by `polylect gap`. Several folders, and --out, are for folders with a gap.json.")
+        raise DataError(
+            f"{others}: not written by `polylect gap`. Several folders, and --out, are for folders with a gap.json, or for those "
+            "with a safety.json."
+        )
     return report(runs[0])
+
+
+def _is_safety(folder: Path) -> bool:
+    """Whether `folder` is one that `polylect safety` has written (or its safety.json)."""
+    return folder.name == "safety.json" or (folder / "safety.json").is_file()

@@ -24,8 +24,8 @@ columns, or yours with item, language, prompt and maybe categories, scope, origi
 The outcomes come from people's labels where --labels has them, else from the judge, else from a detector that abstains outside
 the languages it declares. A judge that people's labels prove wrong in a language gets "judge unfit" there instead of a number.
 
-DIR gets safety.json (rates with 95 % intervals clustered by item), results.parquet (a row per answer), summary.json and
-manifest.json. The same command on the same DIR goes on where it stopped. No prompt and no answer is printed.
+DIR gets report.html, safety.json (rates with 95 % intervals clustered by item), results.parquet (a row per answer),
+summary.json and manifest.json. The same command on the same DIR goes on where it stopped. No prompt and no answer is printed.
 
 \b
 Examples:
@@ -75,13 +75,14 @@ def command(
 ) -> None:
     """Evaluate, and print what came out."""
     from polylect.cli.safety_eval_tables import print_safety
-    from polylect.cli.stage_display import StageDisplay
+    from polylect.cli.stage_display import StageDisplay, silence_loading
     from polylect.models.engine import Limits, Retries
+    from polylect.report import safety_report
     from polylect.safety import Thresholds, evaluate
 
     for spec in (model, options.get("judge")):
         if spec is not None:
-            _silence_libraries(spec)
+            silence_loading(spec)
     given = {"kappa": least_kappa, "least": least_labels}
     with StageDisplay(quiet=as_json) as display:
         found = evaluate(
@@ -95,17 +96,8 @@ def command(
             progress=display.show,
             **{key: value for key, value in options.items() if value is not None},
         )
+    safety_report(found.out)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
         print_safety(found)
-
-
-def _silence_libraries(model: str) -> None:
-    """Turn off the bar that transformers draws for loading a local model: it would tear ours."""
-    from polylect.models.spec import LOCAL, parse_spec
-
-    if parse_spec(model).kind == LOCAL:
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()

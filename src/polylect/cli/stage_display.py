@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-__all__ = ["StageDisplay"]
+__all__ = ["StageDisplay", "silence_loading"]
 
 _LINE_EVERY = 15.0
 """Seconds between two lines of one stage where lines pile up (a log, a file)."""
@@ -90,3 +90,13 @@ def _duration(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     minutes, second = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
+
+
+def silence_loading(model: str) -> None:
+    """Turn off the bar that transformers draws for loading a local model, named by its spec: it would tear ours."""
+    from polylect.models.spec import LOCAL, parse_spec
+
+    if parse_spec(model).kind == LOCAL:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()

@@ -117,17 +117,13 @@ def compare(
     """
     only = tuple(known_languages.canonical(tag) for tag in languages)
     read = [_read(given, benchmark, only, unparsed_wrong) for given in (a, b)]
-    settings = settings or JudgeSettings(seed=seed)
     judging: Judging | None = None
     notes: Counter[str] = Counter()
     if judge:
-        engine = {"limits": limits, "retries": retries}
+        settings, engine = settings or JudgeSettings(seed=seed), {"limits": limits, "retries": retries}
         questions = _questions(prompts, benchmark, data, only, read)
         with _open_store(store, out) as opened:
-            sides = []
-            for number, (given, side) in enumerate(zip((a, b), read, strict=True)):
-                told = _told(progress, "ab"[number])
-                sides.append(side or _ask(given, questions, opened, max_tokens, told, engine))
+            sides = _answered((a, b), read, questions, opened, max_tokens, progress, engine)
             names = _names(*sides)
             judging, notes = _judge(sides, names, judge, questions, votes, settings, opened, _told(progress, "judge"), engine)
     else:
@@ -204,6 +200,22 @@ def _questions(
     if len(found) > 1:
         raise EvaluationError(f"outputs of several benchmarks: {', '.join(sorted(found))}. Choose one with --benchmark.")
     return None
+
+
+def _answered(
+    given: Sequence[Any],
+    read: Sequence[Side | None],
+    questions: Mapping[Any, Question] | None,
+    store: Any,
+    max_tokens: int,
+    progress: Progress | None,
+    engine: Mapping[str, Any],
+) -> list[Side]:
+    """Return both sides with their answers: those that were recorded, else those of the model."""
+    return [
+        side or _ask(one, questions, store, max_tokens, _told(progress, what), engine)
+        for what, one, side in zip("ab", given, read, strict=True)
+    ]
 
 
 def _ask(

@@ -198,48 +198,69 @@ def comparison_of(
     """
     scored = [j for j in range(len(table.languages)) if table.counts[:, j].sum() > 0]
     tested = {j: clustered_test(table.sums[:, [j]], table.counts[:, [j]], reach) for j in scored}
-    raw = [_number(tested[j].p) if j in tested else np.nan for j in range(len(table.languages))]
-    adjusted = holm(raw), benjamini_hochberg(raw)
+    macro = clustered_test(table.sums[:, scored], table.counts[:, scored], reach) if scored else MeanTest(NOTHING, None)
+    where, worst = _worst(table, scored, tested, reach, seed, resamples)
+    pair, every = _Pair(group, names, table, alone), range(len(table.languages))
+    rows = (
+        *_language_rows(pair, tested, level),
+        pair.row("macro", MULTIPLE, every, macro, _verdict(macro.estimate.value, macro.p, level)),
+        pair.row("worst", table.languages[where[0]] if where else MULTIPLE, where, MeanTest(worst, None), _by_interval(worst)),
+    )
+    return PairedComparison(rows, scale)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What the rows of one comparison share; see `comparison_of`."""
+
+    group: Group
+    names: tuple[str, str]
+    table: ItemTable
+    alone: tuple[Counter[str], Counter[str]]
 
     def row(
-        scope: str, language: str, at: Sequence[int], one: MeanTest, verdict: Outcome, holm_bh: Sequence[float]
+        self,
+        scope: str,
+        language: str,
+        at: Sequence[int],
+        one: MeanTest,
+        verdict: Outcome,
+        adjusted: tuple[float | None, float | None] = (None, None),
     ) -> DifferenceRow:
-        tags = [table.languages[j] for j in at]
+        """Return the row of a test over the columns `at` of the table; `adjusted` are its p-values by Holm and by BH."""
+        tags, counts = [self.table.languages[j] for j in at], self.table.counts[:, at]
         return DifferenceRow(
-            benchmark=group.benchmark,
-            metric=group.metric,
-            subset=group.subset,
-            a=names[0],
-            b=names[1],
+            benchmark=self.group.benchmark,
+            metric=self.group.metric,
+            subset=self.group.subset,
+            a=self.names[0],
+            b=self.names[1],
             scope=scope,
             language=language,
             value=one.estimate.value,
             low=one.estimate.low,
             high=one.estimate.high,
-            n=int(table.counts[:, at].sum()),
-            items=int((table.counts[:, at].sum(axis=1) > 0).sum()),
-            only_a=sum(alone[0][tag] for tag in tags),
-            only_b=sum(alone[1][tag] for tag in tags),
+            n=int(counts.sum()),
+            items=int((counts.sum(axis=1) > 0).sum()),
+            only_a=sum(self.alone[0][tag] for tag in tags),
+            only_b=sum(self.alone[1][tag] for tag in tags),
             p=one.p,
-            p_holm=_known(holm_bh[0]),
-            p_bh=_known(holm_bh[1]),
+            p_holm=adjusted[0],
+            p_bh=adjusted[1],
             verdict=verdict,
         )
 
+
+def _language_rows(pair: _Pair, tested: Mapping[int, MeanTest], level: float) -> list[DifferenceRow]:
+    """Return a row per language, its p-value adjusted over all of them."""
+    each = [tested.get(j, MeanTest(NOTHING, None)) for j in range(len(pair.table.languages))]
+    raw = [_number(one.p) for one in each]
     rows = []
-    for j, language in enumerate(table.languages):
-        one = tested.get(j, MeanTest(NOTHING, None))
-        both = adjusted[0][j], adjusted[1][j]
-        rows.append(row("language", language, [j], one, _verdict(one.estimate.value, _known(both[0]), level), both))
-    nan = (np.nan, np.nan)
-    every = list(range(len(table.languages)))
-    macro = clustered_test(table.sums[:, scored], table.counts[:, scored], reach) if scored else MeanTest(NOTHING, None)
-    rows.append(row("macro", MULTIPLE, every, macro, _verdict(macro.estimate.value, macro.p, level), nan))
-    where, worst = _worst(table, scored, tested, reach, seed, resamples)
-    rows.append(
-        row("worst", table.languages[where[0]] if where else MULTIPLE, where, MeanTest(worst, None), _by_interval(worst), nan)
-    )
-    return PairedComparison(tuple(rows), scale)
+    for j, (one, *both) in enumerate(zip(each, holm(raw), benjamini_hochberg(raw), strict=True)):
+        by_holm, by_bh = (_known(p) for p in both)
+        verdict = _verdict(one.estimate.value, by_holm, level)
+        rows.append(pair.row("language", pair.table.languages[j], [j], one, verdict, (by_holm, by_bh)))
+    return rows
 
 
 def _worst(

@@ -221,23 +221,12 @@ def _plan(
     judge: JudgeCost,
 ) -> PowerPlan:
     used = spread if spread is not None else design.spread
+    given = {"correlation": correlation, "power": power, "level": level}
 
     def claim(kind: str, over: int, tests: int, answered: int) -> Claim:
-        needed = items_needed(used, difference / 100, over, correlation=correlation, power=power, level=level, tests=tests)
-        found = detectable(used, design.items, over, correlation=correlation, power=power, level=level, tests=tests)
-        calls = needed * answered * judge.orders * judge.judges if design.judged else 0
-        return Claim(
-            kind=kind,
-            languages=answered,
-            items=needed,
-            enough=needed <= design.items,
-            detectable=100 * found,
-            answers=needed * answered,
-            calls=calls,
-            tokens_in=calls * judge.tokens_in,
-            tokens_out=calls * judge.tokens_out,
-            cost=_cost(calls, judge) if design.judged else 0.0,
-        )
+        needed = items_needed(used, difference / 100, over, tests=tests, **given)
+        found = detectable(used, design.items, over, tests=tests, **given)
+        return _claim(design, kind, answered, needed, 100 * found, judge)
 
     claims = [claim("one", 1, 1, 1)]
     if languages > 1:
@@ -255,6 +244,23 @@ def _plan(
         judged=design.judged,
         assumption=design.assumption if spread is None else f"spread {spread:g}, as given",
         claims=tuple(claims),
+    )
+
+
+def _claim(design: Design, kind: str, languages: int, items: int, found: float, judge: JudgeCost) -> Claim:
+    """Return what a claim over so many languages takes: answers to `items` items in each, and verdicts on them."""
+    calls = items * languages * judge.orders * judge.judges if design.judged else 0
+    return Claim(
+        kind=kind,
+        languages=languages,
+        items=items,
+        enough=items <= design.items,
+        detectable=found,
+        answers=items * languages,
+        calls=calls,
+        tokens_in=calls * judge.tokens_in,
+        tokens_out=calls * judge.tokens_out,
+        cost=_cost(calls, judge) if design.judged else 0.0,
     )
 
 

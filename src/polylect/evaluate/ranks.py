@@ -156,11 +156,27 @@ def _one(
     counts: Sequence[Floats],
 ) -> RankChanges:
     first, second, first_drawn, second_drawn = ranked
-    ends = [np.percentile(drawn, _ENDS, axis=0) for drawn in (first_drawn, second_drawn, second_drawn - first_drawn)]
     taus = kendall_tau(first_drawn, second_drawn)
     taus, tau = taus[~np.isnan(taus)], float(kendall_tau(first, second))
     low, high = np.percentile(taus, _ENDS) if len(taus) else (np.nan, np.nan)
-    rows = [
+    known = not np.isnan(tau)
+    return RankChanges(
+        benchmark=benchmark,
+        metric=metric,
+        language=language,
+        subsets=names,
+        tau=tau if known else None,
+        tau_low=float(low) if known else None,
+        tau_high=float(high) if known else None,
+        models=tuple(sorted(_model_changes(models, ranked, counts), key=lambda row: (row.first, row.model))),
+    )
+
+
+def _model_changes(models: Sequence[str], ranked: Sequence[Floats], counts: Sequence[Floats]) -> list[RankChange]:
+    """Return the ranks of each model in both subsets, their difference, and the 95 % intervals of all three."""
+    first, second, first_drawn, second_drawn = ranked
+    ends = [np.percentile(drawn, _ENDS, axis=0) for drawn in (first_drawn, second_drawn, second_drawn - first_drawn)]
+    return [
         RankChange(
             model=model,
             first=float(first[i]),
@@ -177,17 +193,6 @@ def _one(
         )
         for i, model in enumerate(models)
     ]
-    known = not np.isnan(tau)
-    return RankChanges(
-        benchmark=benchmark,
-        metric=metric,
-        language=language,
-        subsets=names,
-        tau=tau if known else None,
-        tau_low=float(low) if known else None,
-        tau_high=float(high) if known else None,
-        models=tuple(sorted(rows, key=lambda row: (row.first, row.model))),
-    )
 
 
 def _check(benchmark: str, metric: str, parts: dict[str, list[Group]], present: set[str]) -> None:

@@ -99,16 +99,24 @@ def ratings(battles: Battles, *, seed: int = 0, resamples: int = 1000) -> Rating
     # At one prompt a cluster error is 0 by construction, which is no knowledge.
     ends = _ends(strengths, errors, drawn, unfitted) if prompts > 1 else np.full((2, len(strengths)), np.nan)
     ranks = _rank_ends(drawn, unfitted, len(strengths))
+    rows = _rows(battles, strengths, errors if prompts > 1 else None, ends, ranks)
+    return Ratings(rows, len(battles), prompts, battles.unscored, resamples, unfitted)
+
+
+def _rows(
+    battles: Battles, strengths: Floats, errors: Floats | None, ends: Floats, ranks: NDArray[np.int64]
+) -> tuple[RatingRow, ...]:
+    """Return a row per model, best first; `ends` and `ranks` have shape (2, M), lower end first."""
     tallies = _tallies(battles)
     order = sorted(range(len(strengths)), key=lambda i: (-strengths[i], battles.models[i]))
-    rows = [
+    return tuple(
         RatingRow(
             model=battles.models[i],
             rating=_CENTRE + ELO * float(strengths[i]),
             low=_points(ends[0, i]),
             high=_points(ends[1, i]),
-            error=ELO * float(errors[i]) if prompts > 1 else None,
-            rank=place + 1,
+            error=None if errors is None else ELO * float(errors[i]),
+            rank=place,
             rank_low=int(ranks[0, i]) or None,
             rank_high=int(ranks[1, i]) or None,
             battles=int(tallies[:, i].sum()),
@@ -116,9 +124,8 @@ def ratings(battles: Battles, *, seed: int = 0, resamples: int = 1000) -> Rating
             ties=int(tallies[1, i]),
             losses=int(tallies[2, i]),
         )
-        for place, i in enumerate(order)
-    ]
-    return Ratings(tuple(rows), len(battles), prompts, battles.unscored, resamples, unfitted)
+        for place, i in enumerate(order, start=1)
+    )
 
 
 def sandwich(battles: Battles, strengths: Floats) -> Floats:

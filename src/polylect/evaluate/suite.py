@@ -17,12 +17,12 @@ from polylect.evaluate.comet import Comet, comet_rows
 from polylect.evaluate.example_choice import ExamplePool, Selection
 from polylect.evaluate.items_read import ReadItems, data_of, read_items
 from polylect.evaluate.prompting import Prompter, load_examples
-from polylect.evaluate.provenance import made_by
+from polylect.evaluate.provenance import PACKAGES
 from polylect.evaluate.recorded import Join, Recorded, read_recorded
-from polylect.evaluate.result_folder import ResultFolder, write_json
 from polylect.evaluate.runs import Outcome, run_recorded, run_subject
 from polylect.evaluate.subject import Subject
 from polylect.evaluate.task_types import PromptLanguage, UnpromptedItem
+from polylect.folders import StoreFolder, made_by, write_json
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Run:
     recorded: Recorded | None
     name: str
     settings: dict[str, Any]
-    folder: ResultFolder
+    folder: StoreFolder
     seed: int
     progress: Progress
     limits: Limits | None = None
@@ -156,7 +156,7 @@ def evaluate(
         "max_tokens": max_tokens, "dtype": dtype, "seed": seed,
     }  # fmt: skip
     settings |= _extra(entries, judge, comet)
-    with ResultFolder(out, settings) as folder:
+    with StoreFolder(out, settings) as folder:
         if folder.finished is not None:
             return _finished(folder)
         run = _Run(
@@ -348,14 +348,14 @@ def _write(run: _Run, entries: Sequence[Benchmark], seconds: float) -> Evaluatio
     }
     write_json(out / "summary.json", summary)
     manifest = {
-        **made_by("eval"),
+        **made_by("eval", PACKAGES),
         "schema": SCHEMA,
         "model": run.model.describe() if run.model else {"name": run.name, "recorded": run.settings["recorded"]},
         "benchmarks": run.notes,
         "rows": len(run.rows),
         "seconds": round(seconds, 3),
     }
-    run.folder.finish(manifest)
+    run.folder.seal(manifest)
     return Evaluation(out, summary, manifest, "unfinished" if run.folder.resumed else "")
 
 
@@ -367,7 +367,7 @@ def _write_options(path: Path, rows: Sequence[dict[str, object]]) -> None:
     temporary.replace(path)
 
 
-def _finished(folder: ResultFolder) -> Evaluation:
+def _finished(folder: StoreFolder) -> Evaluation:
     import json
 
     try:

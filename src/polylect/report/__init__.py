@@ -11,6 +11,7 @@ from polylect.report.judge_data import JudgeData, JudgeRow
 from polylect.report.merge_data import MergeStep, merge_step
 from polylect.report.merge_page import merge_report
 from polylect.report.picture import picture
+from polylect.report.safety_page import safety_report
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -27,6 +28,7 @@ __all__ = [
     "merge_step",
     "picture",
     "read",
+    "safety_report",
     "write",
     "write_gap",
 ]

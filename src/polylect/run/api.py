@@ -21,9 +21,9 @@ from polylect.run.why import why as why_step
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["report", "run", "why"]
+__all__ = ["PRELOAD", "cluster_of", "report", "run", "why"]
 
-_PRELOAD = (
+PRELOAD = (
     "torch",
     "transformers.models.auto.modeling_auto",
     "trl.trainer.sft_trainer",
@@ -76,9 +76,9 @@ def run(
         force=force,
         jobs=runtime.jobs,
         threads=runtime.threads,
-        preload=_PRELOAD,
+        preload=PRELOAD,
         on_start=lambda: _save(out / _RECIPE, recipe.model_dump(mode="json")),
-        cluster=_cluster(runtime),
+        cluster=cluster_of(runtime),
         console=console,
     )
     _finish(planned, out, outcome, console)
@@ -176,7 +176,7 @@ def _save(path: Path, data: Any) -> None:
     temporary.replace(path)
 
 
-def _cluster(runtime: Runtime) -> Cluster | None:
+def cluster_of(runtime: Runtime) -> Cluster | None:
     """Return what an actor needs where models answer on a Ray cluster; None: they answer in the steps' processes."""
     if runtime.executor == "local":
         return None

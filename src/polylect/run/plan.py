@@ -62,12 +62,14 @@ class Builder:
     stages: list[Stage] = field(default_factory=list)
 
     def add(self, name: str, function: str, settings: Mapping[str, JSON], inputs: Mapping[str, str], **more: Any) -> str:
+        """Add a step of the module and function `function` of the stages; return its name."""
         step = Step(name=name, function=_STAGES + function, settings=settings, inputs=inputs, seed=self.recipe.seed, **more)
         self.steps.append(step)
         return name
 
     @property
     def clusters(self) -> dict[str, tuple[str, ...]]:
+        """Cluster -> its languages."""
         return self.recipe.cluster_languages()
 
     @property
@@ -83,6 +85,7 @@ class Builder:
 
     @property
     def generation(self) -> dict[str, JSON]:
+        """How models answer."""
         return self.recipe.generation.model_dump(mode="json")
 
     @property
@@ -100,6 +103,7 @@ class Builder:
         return {"prompts": "prompts"} if self.judge else {}
 
     def prompts(self) -> str:
+        """Add the drawing of the prompts."""
         prompts = self.recipe.prompts
         settings = {
             "source": prompts.source,
@@ -121,18 +125,12 @@ class Builder:
         )
 
     def base(self) -> str:
+        """Add the base model."""
         model = self.recipe.model
         settings = {"model": model.base, "trim_vocabulary": model.trim_vocabulary, "chat_template": model.chat_template}
         inputs = {"prompts": "prompts"} if model.trim_vocabulary else {}
-        return self.add(
-            "base",
-            "data:base",
-            settings,
-            inputs,
-            title=f"base model {model.base}",
-            weight=20,
-            libraries=("transformers", "tokenizers"),
-        )
+        title = f"base model {model.base}"
+        return self.add("base", "data:base", settings, inputs, title=title, weight=20, libraries=("transformers", "tokenizers"))
 
     def teachers(self) -> dict[str, str]:
         """Add the training and the answers of every teacher; return teacher -> its step of answers."""
@@ -172,6 +170,7 @@ class Builder:
         )
 
     def arbitrage(self, answers: Mapping[str, str]) -> str:
+        """Add the scores of all teachers' answers and the choice among them."""
         settings = {"arbiter": self.arbiter, **self.recipe.arbitrage.model_dump(mode="json")}
         inputs = {"prompts": "prompts", **{f"answers/{name}": step for name, step in answers.items()}}
         return self.add(
@@ -277,6 +276,7 @@ class Builder:
         return self.add(verdict, "training:keep", settings, inputs, title=f"keep {title}?", weight=1)
 
     def validate(self, stage: str, model: str) -> str:
+        """Add the evaluation on the validation items."""
         return self.evaluate(f"validate/{stage}", stage, "validation", model, f"validate {stage}")
 
     def online(self, model: str, initial: str) -> str:
@@ -379,12 +379,8 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
     build.base()
     build.stage("base", "base, zero-shot", "base")
     if recipe.evaluation.shots:
-        build.stage(
-            "five_shot" if recipe.evaluation.shots == 5 else "few_shot",
-            f"base, {recipe.evaluation.shots}-shot",
-            "base",
-            shots=recipe.evaluation.shots,
-        )
+        name = "five_shot" if recipe.evaluation.shots == 5 else "few_shot"
+        build.stage(name, f"base, {recipe.evaluation.shots}-shot", "base", shots=recipe.evaluation.shots)
     build.arbitrage(build.teachers())
     build.single_run("baseline", "baseline.parquet", recipe.baseline, "SFT, best single teacher")
     build.single_run("mixed", "examples.parquet", recipe.mixed, "SFT, arbitrage")

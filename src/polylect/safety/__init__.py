@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polylect.safety.certificate import Certificate, Thresholds
+    from polylect.safety.distilling import Distillation, distil
     from polylect.safety.document import make_document, read_document
     from polylect.safety.estimates import rates
     from polylect.safety.evaluation import SafetyEvaluation, evaluate
     from polylect.safety.judge import Judge
+    from polylect.safety.mixing import mix
     from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
     from polylect.safety.prompts import PromptSet, SafetyPrompt, load_prompts, read_prompts
     from polylect.safety.results import SafetyResult
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OUTCOMES",
     "Certificate",
+    "Distillation",
     "Judge",
     "Judged",
     "Outcome",
@@ -28,10 +31,12 @@ __all__ = [
     "SafetyResult",
     "Thresholds",
     "Verdict",
+    "distil",
     "evaluate",
     "judge_answers",
     "load_prompts",
     "make_document",
+    "mix",
     "rates",
     "read_document",
     "read_prompts",
@@ -41,6 +46,7 @@ __all__ = [
 _HOME = {
     "OUTCOMES": "outcomes",
     "Certificate": "certificate",
+    "Distillation": "distilling",
     "Judge": "judge",
     "Judged": "verdicts",
     "Outcome": "outcomes",
@@ -50,10 +56,12 @@ _HOME = {
     "SafetyResult": "results",
     "Thresholds": "certificate",
     "Verdict": "outcomes",
+    "distil": "distilling",
     "evaluate": "evaluation",
     "judge_answers": "verdicts",
     "load_prompts": "prompts",
     "make_document": "document",
+    "mix": "mixing",
     "rates": "estimates",
     "read_document": "document",
     "read_prompts": "prompts",

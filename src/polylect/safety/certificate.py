@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from typing import Any, Literal, TypeAlias
 
+from polylect.agreement import cohen_kappa, gwet_ac1
 from polylect.errors import EvaluationError
 from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
 
-__all__ = ["Certificate", "Status", "Thresholds", "ac1", "certify", "kappa"]
+__all__ = ["Certificate", "Status", "Thresholds", "ac1", "certify"]
 
 Status: TypeAlias = Literal["fit", "unfit", "uncertified"]
 Pair: TypeAlias = tuple[Outcome, Outcome]
@@ -120,7 +120,7 @@ def _certificate(
         "unscored": dict(unscored.most_common()),
         "labelled": len(pairs),
         "agreement": sum(agreed) / len(agreed) if agreed else None,
-        "kappa": kappa(pairs),
+        "kappa": cohen_kappa(pairs),
         "ac1": ac1(pairs),
         "found": _share([said for label, said in pairs if label == "complied"]),
         "right": _share([label for label, said in pairs if said == "complied"]),
@@ -153,21 +153,6 @@ def _status(source: str, figures: Mapping[str, Any], unscored: int, limits: Thre
     return "fit", ()
 
 
-def kappa(pairs: Sequence[Pair]) -> float | None:
-    """Return Cohen's kappa (1960), in [-1, 1]; None without pairs, or where both give one and the same outcome throughout."""
-    n = len(pairs)
-    if not n:
-        return None
-    left, right = Counter(x for x, _ in pairs), Counter(y for _, y in pairs)
-    expected = sum(left[label] * right[label] for label in left) / n**2
-    return None if expected == 1 else (sum(x == y for x, y in pairs) / n - expected) / (1 - expected)
-
-
 def ac1(pairs: Sequence[Pair]) -> float | None:
-    """Return Gwet's AC1 (2008) over the four outcomes, in [-1, 1]; None without pairs."""
-    n = len(pairs)
-    if not n:
-        return None
-    shares = [count / (2 * n) for count in Counter(chain.from_iterable(pairs)).values()]
-    expected = sum(share * (1 - share) for share in shares) / (len(OUTCOMES) - 1)
-    return (sum(x == y for x, y in pairs) / n - expected) / (1 - expected)
+    """Return Gwet's AC1 over the four outcomes, in [-1, 1]; None without pairs."""
+    return gwet_ac1(pairs, labels=len(OUTCOMES))

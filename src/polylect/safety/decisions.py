@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from polylect.agreement import cohen_kappa
 from polylect.safety.answers import Answer
-from polylect.safety.certificate import ac1, kappa
+from polylect.safety.certificate import ac1
 from polylect.safety.outcomes import EMPTY, Outcome, Verdict
 from polylect.safety.prompts import SafetyPrompt
 
@@ -100,7 +101,7 @@ def disagreement(answers: Sequence[JudgedAnswer]) -> list[dict[str, Any]]:
                 "sources": [first_source, second_source],
                 "n": len(found),
                 "agreement": 1 - differ.total() / len(found),
-                "kappa": kappa(found),
+                "kappa": cohen_kappa(found),
                 "ac1": ac1(found),
                 "differ": dict(differ.most_common()),
             }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from polylect import languages
 from polylect.errors import DataError, LanguageError, nearest
+from polylect.rows import json_lines_rows, parquet_rows
 
 __all__ = ["SUFFIXES", "Row", "columns_of", "rows_of"]
 
@@ -122,7 +122,7 @@ def rows_of(path: Path) -> Iterator[Row]:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such table. Give a {', '.join(SUFFIXES)} file.")
-    readers = {".parquet": _parquet, ".jsonl": _json_lines, ".json": _json_lines, ".csv": _csv}
+    readers = {".parquet": parquet_rows, ".jsonl": json_lines_rows, ".json": json_lines_rows, ".csv": _csv}
     if path.suffix not in readers:
         raise DataError(f"{path}: {path.suffix!r} files are not read. Write the table as {', '.join(SUFFIXES)}.")
     number = 0
@@ -130,38 +130,6 @@ def rows_of(path: Path) -> Iterator[Row]:
         yield Row(path, number, values)
     if not number:
         raise DataError(f"{path}: the table has no rows. Give one that has.")
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import polars as pl
-
-    try:
-        with path.open("rb") as file:
-            frame = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error}). Write it again, or give a .jsonl file.") from error
-    yield from enumerate(frame.iter_rows(named=True), start=1)
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        # Only a line feed ends a line: a JSON text may hold the other separators.
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _object(path, number, line)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}). Save it as UTF-8, or give a .parquet file.") from error
-
-
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path}, row {number}: not valid JSON ({error}). One JSON object per line is expected.") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{path}, row {number}: {type(row).__name__} found where a JSON object is expected.")
-    return row
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -199,13 +199,12 @@ def _write(found: Imported, out: Path, path: Path) -> None:
     """Write the tables, and the manifest last."""
     import polars as pl
 
-    from polylect.evaluate.provenance import made_by
-    from polylect.evaluate.result_folder import MANIFEST, write_json
+    from polylect.evaluate.provenance import PACKAGES
+    from polylect.folders import MANIFEST, made_by, write_json
 
     tables.write(out / "results.parquet", found.rows, Measurement)
     if found.options:
         pl.DataFrame(found.options, infer_schema_length=None).write_parquet(out / "options.parquet", compression="zstd")
     write_json(out / "summary.json", found.as_dict())
-    write_json(
-        out / MANIFEST, {**made_by("import lm-eval"), "schema": 1, "path": str(path), **found.source(), "rows": len(found.rows)}
-    )
+    made = made_by("import lm-eval", PACKAGES)
+    write_json(out / MANIFEST, {**made, "schema": 1, "path": str(path), **found.source(), "rows": len(found.rows)})

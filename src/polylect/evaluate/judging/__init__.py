@@ -9,8 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from polylect.agreement import Agreement, cohen_kappa, gwet_ac1, krippendorff_alpha
+
 if TYPE_CHECKING:
-    from polylect.evaluate.judging.agreement import Agreement, cohen_kappa, gwet_ac1, krippendorff_alpha
     from polylect.evaluate.judging.certificate import Certificate
     from polylect.evaluate.judging.contests import Contest, Game, Outcome
     from polylect.evaluate.judging.gate import in_right_language
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from polylect.evaluate.judging.votes import Votes, read_votes
 
 _HOME = {
-    "Agreement": "agreement",
     "Certificate": "certificate",
     "Contest": "contests",
     "Game": "contests",
@@ -34,14 +34,11 @@ _HOME = {
     "StyleFit": "style",
     "Thresholds": "settings",
     "Votes": "votes",
-    "cohen_kappa": "agreement",
     "explained": "stages",
     "fit_style": "style",
-    "gwet_ac1": "agreement",
     "in_right_language": "gate",
     "judge": "running",
     "judge_stages": "stages",
-    "krippendorff_alpha": "agreement",
     "measurements": "rates",
     "read_verdict": "parsing",
     "read_votes": "votes",

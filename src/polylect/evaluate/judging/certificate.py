@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, Literal, TypeAlias
 
-from polylect.evaluate.judging.agreement import Agreement, agreement, krippendorff_alpha
+from polylect.agreement import Agreement, agreement, krippendorff_alpha
 from polylect.evaluate.judging.contests import Game, Outcome
 from polylect.evaluate.judging.outcomes import winner_of
 from polylect.evaluate.judging.settings import Thresholds

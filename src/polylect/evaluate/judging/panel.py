@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, Literal
 
-from polylect.evaluate.judging.agreement import krippendorff_alpha
+from polylect.agreement import krippendorff_alpha
 from polylect.evaluate.judging.contests import Outcome
 from polylect.evaluate.judging.outcomes import winner_of
 

@@ -18,7 +18,7 @@ __all__ = ["Agreement", "agreement", "cohen_kappa", "gwet_ac1", "krippendorff_al
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement over `n` contests that all have labelled; `share` is the raw one. None where it is not defined."""
+    """Agreement over `n` units that all have labelled; `share` is the raw one. None where it is not defined."""
 
     n: int
     share: float | None = None
@@ -51,7 +51,7 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def gwet_ac1(pairs: Sequence[tuple[str, str]], labels: int = 3) -> float | None:
-    """Return AC1 of two raters, in [-1, 1]; `labels` is the number of labels there are: a, b and tie."""
+    """Return AC1 of two raters, in [-1, 1]; None without pairs. `labels` is their number: of verdicts a, b and tie."""
     n = len(pairs)
     if not n:
         return None

@@ -1,0 +1,239 @@
+"""Safety context distillation on a real model: measure a toy policy, distil it, train, measure again, merge against mix.
+
+Run: python benchmarks/safety_policy.py --run runs/quickstart --gemma DIR --work DIR [--items 36] [--samples 6] [--merge]
+
+The policy is harmless: decline questions about one invented organisation, answer the same ones about others
+(`polylect.safety.policy`). The model is the quickstart's (Gemma 3 270M); its vocabulary is trimmed anew, to the texts of
+the quickstart and of the policy. Arms:
+
+    general  the base fine-tuned as the quickstart does, on its own rows
+    mixed    `general` trained further, twice through the refusals, the anchors and a part of its own rows
+    expert   the base trained on refusals and anchors alone; merged with `general` by linear weights and SLERP
+
+`en es hi tr ar zh-Hans` are distilled, `ru id` are left out. Teacher: the base with a preamble that holds three worked
+examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Every
+stage is kept in the work folder: a second call goes on where the first one stopped. Prints a table per question and writes
+report.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from polylect import tables
+from polylect.merge import merge
+from polylect.models import LocalModel, Request, Sampling, Store
+from polylect.models.engine import Job
+from polylect.models.engine import run as ask
+from polylect.models.store import Keys
+from polylect.records import Example, Prompt
+from polylect.safety.detectors import default_detector
+from polylect.safety.distilling import distil
+from polylect.safety.mixing import mix
+from polylect.safety.policy import POLICY_LANGUAGES, PolicyVerdict, judge_policy, leaks, make_prompts, preambles
+from polylect.safety.policy.comparing import Change, changes
+from polylect.safety.prompts import SafetyPrompt
+from polylect.train import sft
+from polylect.train.settings import Sft
+from polylect.train.vocabulary import trim
+from polylect.verifiable import exact
+
+TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
+LEFT_OUT = ("ru", "id")
+EXAMPLES = 3
+SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
+FURTHER = SETTINGS.model_copy(update={"epochs": 2.0, "batch_size": 16})
+REPLAYED = 200
+"""General rows in the mixture."""
+ANCHORS = 2
+"""Harmless prompts per harmful one: about half of them are answered rightly, and kept."""
+
+SAMPLING = Sampling(max_tokens=40, stop=("\n",))
+MERGES: dict[str, dict[str, Any]] = {
+    "linear 0.3": {"method": "linear", "weights": (0.7, 0.3)},
+    "linear 0.5": {"method": "linear", "weights": (0.5, 0.5)},
+    "linear 0.7": {"method": "linear", "weights": (0.3, 0.7)},
+    "slerp 0.5": {"method": "slerp", "t": 0.5},
+}
+"""Weight of the safety expert against the general one."""
+
+
+def stage(folder: Path, make: Callable[[Path], Any]) -> Path:
+    """Make a folder with `make` unless it is there; a broken one leaves no folder."""
+    if not folder.exists():
+        began, temporary = time.monotonic(), folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        make(temporary)
+        temporary.rename(folder)
+        print(f"{folder.name}: {time.monotonic() - began:.0f} s", flush=True)
+    return folder
+
+
+def make_base(gemma: Path, run: Path, out: Path) -> None:
+    """Trim Gemma to the texts of the quickstart and of the policy, with the quickstart's chat template."""
+    texts = json.loads((run / "steps/prompts/vocabulary.json").read_text(encoding="utf-8"))
+    told = preambles(examples=EXAMPLES)
+    for tag in POLICY_LANGUAGES:
+        own = [one.text for split in ("train", "heldout") for one in make_prompts(split, 300, languages=[tag])]
+        texts[tag] = [*texts[tag], *own, *told[tag].split("\n")]
+    trim(gemma, texts, out)
+    shutil.copy(run / "steps/base/chat_template.jinja", out / "chat_template.jinja")
+
+
+def write_prompts(path: Path, prompts: Sequence[SafetyPrompt]) -> Path:
+    """Write prompts in the columns of `polylect.safety.read_prompts`."""
+    names = ("item", "language", "twin", "harmful", "reference", "licence", "source")
+    rows = [{"prompt": one.text, "categories": [*one.categories], **{n: getattr(one, n) for n in names}} for one in prompts]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def distilled(work: Path, items: int, samples: int) -> tuple[list[Example], list[Example], dict[str, Any]]:
+    """Return refusals, anchors and the counts of the distillation."""
+    paired = make_prompts("train", items, languages=TRAINED)
+    more = make_prompts("train", ANCHORS * items, languages=TRAINED)[len(paired) :]
+    alone = [replace(one, twin=None) for one in more if not one.harmful]
+    prompts = write_prompts(work / "train.jsonl", [*paired, *alone])
+    preamble = work / "preamble.json"
+    told = {tag: f"{text}\n" for tag, text in preambles(TRAINED, examples=EXAMPLES).items()}
+    preamble.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    found = distil(
+        str(work / "base"), prompts, preamble, out=work / "distil", anchor_model=str(work / "general"), samples=samples,
+        max_tokens=48, stop=("\n",), check=leaks,
+    )  # fmt: skip
+    rows = tables.read(work / "distil/sft.parquet", Example)
+    anchors = [row for row in rows if row.item.endswith("-twin")]
+    return [row for row in rows if not row.item.endswith("-twin")], anchors, found.document
+
+
+def train(base: Path, rows: Sequence[Example], out: Path, settings: Sft = SETTINGS) -> None:
+    """Fine-tune a checkpoint, by default with the quickstart's settings."""
+    report = sft(base, rows, settings, out, seed=7)
+    print(f"{report.rows} rows, {report.steps} steps, loss {report.loss:.3f}", flush=True)
+
+
+def answers(model: Path, texts: Sequence[str], store: Store) -> list[str]:
+    """Return greedy answers."""
+    local = LocalModel(model)
+    requests = [Request(str(number), text) for number, text in enumerate(texts)]
+    ask([Job(local, requests, SAMPLING)], store)
+    keys = [Keys(local.fingerprint, SAMPLING).of(request)[0] for request in requests]
+    found = store.get(keys, SAMPLING.max_tokens)
+    return [found[key].text for key in keys]
+
+
+class Measured:
+    """What one model does: the policy's verdicts, and whether the quickstart's held-out answers are right."""
+
+    def __init__(self, model: Path, policy: Sequence[SafetyPrompt], heldout: Sequence[Prompt], store: Store) -> None:
+        began = time.monotonic()
+        said = answers(model, [*(one.text for one in policy), *(one.text for one in heldout)], store)
+        self.texts = said[: len(policy)]
+        self.verdicts = judge_policy(policy, self.texts, default_detector())
+        pairs = zip(heldout, said[len(policy) :], strict=True)
+        self.quality = [(one.item, one.language, exact(text, one.references, one.language)) for one, text in pairs]
+        print(f"measured {model.name}: {time.monotonic() - began:.0f} s", flush=True)
+
+    def rate(self, harmful: bool, value: Callable[[PolicyVerdict], bool]) -> list[tuple[str, str, float]]:
+        """Return (item, language, 0 or 1) of the prompts about the organisation, or of their twins."""
+        own = (one for one in self.verdicts if one.prompt.harmful is harmful)
+        return [(one.prompt.item, one.prompt.language, float(value(one))) for one in own]
+
+
+QUESTIONS: dict[str, Callable[[Measured], list[tuple[str, str, float]]]] = {
+    "violation": lambda one: one.rate(True, lambda verdict: verdict.violates),
+    "policy answer given": lambda one: one.rate(True, lambda verdict: verdict.outcome == "complied"),
+    "over-refusal": lambda one: one.rate(False, lambda verdict: verdict.over_refuses),
+    "near-miss right": lambda one: one.rate(False, lambda verdict: verdict.right),
+    "held-out exact match": lambda one: one.quality,
+}
+
+
+def show(question: str, found: dict[str, Change]) -> None:
+    """Print a table of one question."""
+    print(f"\n{question}: before, after, difference in points [95 % interval]")
+    for tag in (*TRAINED, *LEFT_OUT, "mul"):
+        one, left = found[tag], " (left out)" if tag in LEFT_OUT else ""
+        low, high = (100 * (end if end is not None else float("nan")) for end in one.difference[1:])
+        fall = "" if one.fall is None else f", relative {-100 * one.fall:+.0f} %"
+        print(
+            f"  {tag + left:18}{100 * (one.before.value or 0):6.1f} {100 * (one.after.value or 0):6.1f} "
+            f"{100 * (one.difference.value or 0):+7.1f} [{low:+.1f}, {high:+.1f}]{fall}"
+        )
+
+
+def as_json(found: dict[str, Change]) -> dict[str, Any]:
+    """Return changes as plain values."""
+    return {
+        tag: {"before": [*one.before], "after": [*one.after], "difference": [*one.difference], "fall": one.fall, "n": one.n}
+        for tag, one in found.items()
+    }
+
+
+def build(arguments: argparse.Namespace) -> tuple[dict[str, Path], dict[str, Any]]:
+    """Make all checkpoints; return them by arm, and what the distillation counted."""
+    work, run = arguments.work, arguments.run
+    general_rows = tables.read(run / "steps/arbitrage/examples.parquet", Example)
+    base = stage(work / "base", lambda out: make_base(arguments.gemma, run, out))
+    general = stage(work / "general", lambda out: train(base, general_rows, out))
+    refusals, anchors, document = distilled(work, arguments.train_items, arguments.samples)
+    rest = [*random.Random(7).sample(general_rows, REPLAYED), *anchors]  # noqa: S311 - no secret
+    share = arguments.share or len(refusals) / (len(rest) + len(refusals))
+    print(f"{REPLAYED} general rows, {len(anchors)} anchors, {len(refusals)} refusals, share {100 * share:.1f} %", flush=True)
+    mixture = mix(rest, refusals, share, seed=7)
+    arms = {"general": general, "mixed": stage(work / "mixed", lambda out: train(general, mixture, out, FURTHER))}
+    if not arguments.merge:
+        return arms, {"share": share, "refusals": len(refusals), "anchors": len(anchors), "distillation": document}
+    expert = stage(work / "expert", lambda out: train(base, [*refusals, *anchors], out, FURTHER))
+    arms["expert"] = expert
+    for name, settings in MERGES.items():
+        folder = work / name.replace(" ", "-")
+        if not folder.exists():
+            merge([general, expert], out=folder, base=base, **settings)
+        arms[name] = folder
+    return arms, {"share": share, "refusals": len(refusals), "anchors": len(anchors), "distillation": document}
+
+
+def main() -> None:
+    """Build, measure, print, write report.json."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for name in ("--run", "--gemma", "--work"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--items", type=int, default=36, help="held-out items, each in all languages, with a twin")
+    parser.add_argument("--train-items", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=6)
+    parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
+    parser.add_argument("--merge", action="store_true", help="also train the expert, merge and measure")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    arms, made = build(arguments)
+    policy = make_prompts("heldout", arguments.items)
+    heldout = [one for one in tables.read(arguments.run / "steps/prompts/prompts.parquet", Prompt) if one.split == "heldout"]
+    with Store(arguments.work / "measured.sqlite") as store:
+        measured = {name: Measured(path, policy, heldout, store) for name, path in arms.items()}
+    report: dict[str, Any] = {**made, "items": arguments.items, "heldout": len(heldout), "arms": {}}
+    for name, one in measured.items():
+        if name == "general":
+            continue
+        print(f"\n=== {name} against general")
+        report["arms"][name] = {}
+        for question, values in QUESTIONS.items():
+            found = changes(values(measured["general"]), values(one))
+            show(question, found)
+            report["arms"][name][question] = as_json(found)
+    (arguments.work / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Safety context distillation: a model teaches itself to refuse what it refuses when it is told to.
+
+The student's own earlier checkpoint, with a safety preamble before the prompt, is the teacher; what it answers is sampled,
+filtered, and learnt without the preamble (Üstün et al. 2024, "Aya Model", section 6, after Askell et al. 2021, section 2).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polylect import languages as language_table
+from polylect import tables
+from polylect.errors import DataError
+from polylect.models.requests import Sampling
+from polylect.records import Example, Pair
+from polylect.safety.distilling_asking import Asker
+from polylect.safety.distilling_filter import LEAST_LETTERS, Check
+from polylect.safety.distilling_preamble import Preambles, Turn, read_preambles, turn_of
+from polylect.safety.distilling_rows import Origin, Tally
+from polylect.safety.distilling_selecting import Selection, anchors_of, refusals_of
+from polylect.safety.document import make_document
+from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
+
+if TYPE_CHECKING:
+    from polylect.models.engine import Limits, Retries
+    from polylect.models.interface import Model
+    from polylect.safety.detectors import Detector
+
+__all__ = ["TEMPERATURE", "TOP_P", "Distillation", "distil"]
+
+TEMPERATURE, TOP_P = 0.9, 0.8
+"""Of the teacher's samples (Üstün et al. 2024, section 6)."""
+
+Progress = Callable[[str, int, int | None, str], None]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What a distillation came to.
+
+    Attributes:
+        out: its folder.
+        document: the content of safety.json.
+        manifest: the content of manifest.json.
+        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
+    """
+
+    out: Path
+    document: dict[str, Any]
+    manifest: dict[str, Any]
+    found: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return document and folder for JSON; no text of a prompt or an answer is in it."""
+        return {**self.document, "out": str(self.out), "found": self.found}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one call was told and read."""
+
+    prompts: PromptSet
+    preambles: Preambles
+    detector: Detector
+    check: Check | None
+    sampling: Sampling
+    settings: dict[str, Any]
+
+
+def distil(
+    model: str,
+    prompts: Path,
+    preamble: Path,
+    *,
+    out: Path,
+    anchor_model: str | None = None,
+    kind: str | None = None,
+    samples: int = 1,
+    temperature: float = TEMPERATURE,
+    top_p: float = TOP_P,
+    max_tokens: int = 256,
+    stop: tuple[str, ...] = (),
+    keep: int = 1,
+    least_letters: int = LEAST_LETTERS,
+    turn: Turn | None = None,
+    detector: Detector | None = None,
+    check: Check | None = None,
+    languages: Sequence[str] | None = None,
+    dtype: str | None = None,
+    seed: int = 0,
+    limits: Limits | None = None,
+    retries: Retries | None = None,
+    progress: Progress | None = None,
+) -> Distillation:
+    """Write training rows that make a model refuse without a preamble what it refuses with one.
+
+    The folder gets sft.parquet (`Example` rows: refusals, and answers to harmless prompts), pairs.parquet (`Pair` rows),
+    safety.json (counts) and manifest.json. The same call on the same folder goes on where a killed one stopped.
+
+    Args:
+        model: spec of the student's own checkpoint, which is the teacher.
+        prompts: a prompt set (`polylect.safety.read_prompts`). Harmless prompts in it are answered without the preamble and
+            kept as anchors that hold over-refusal down; where they have a reference, if they say it.
+        preamble: a file (`read_preambles`).
+        out: folder of the result.
+        anchor_model: who answers the harmless prompts; None: `model`.
+        kind: of the prompt set; None: told by its columns.
+        samples: of the teacher per harmful prompt.
+        temperature: of the samples.
+        top_p: of the samples.
+        max_tokens: most new tokens of an answer.
+        stop: texts that end an answer.
+        keep: most refusals that are kept per prompt.
+        least_letters: fewest letters of a refusal that explains.
+        turn: where the preamble stands; None: a system turn where the chat template has one, else the user's.
+        detector: what filters; None: the default one.
+        check: a further rule for refusals.
+        languages: tags; None: every language of the set that has a preamble.
+        dtype: of a local model's weights.
+        seed: of the samples.
+        limits: what an endpoint may be asked at a time.
+        retries: how to try again.
+        progress: called with (stage, done, total, note).
+
+    Raises:
+        DataError: a table or the preamble cannot be read, or there are no harmful prompts in a language with a preamble.
+        RunError: the folder is in use, or holds something else.
+        PolylectError: whatever model or store raise.
+    """
+    if detector is None:
+        from polylect.safety.detectors import default_detector
+
+        detector = default_detector()
+    given = read_preambles(preamble)
+    chosen = _chosen(read_prompts(prompts, kind), languages, prompts, given, preamble)
+    settings = {
+        "model": model, "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "kind": chosen.kind, "keep": keep,
+        "preamble": {"path": str(preamble), "sha256": digest(preamble)}, "anchor_model": anchor_model, "samples": samples,
+        "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "turn": turn, "seed": seed,
+        "least_letters": least_letters, "languages": languages and sorted(languages), "dtype": dtype,
+        "detector": detector.name, "check": getattr(check, "__name__", None),
+    }  # fmt: skip
+    sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, samples=samples, stop=stop, seed=seed)
+    task = _Task(chosen, given, detector, check, sampling, settings)
+    with SafetyFolder(out, settings) as folder:
+        if folder.finished is not None:
+            return Distillation(out, folder.read("safety.json"), folder.finished, "finished")
+        from polylect.models.store import Store
+
+        with Store(folder.store / "answers.sqlite") as store:
+            return _distilled(task, folder, Asker(store, limits, retries, progress or _silent))
+
+
+def _chosen(found: PromptSet, tags: Sequence[str] | None, path: Path, preambles: Preambles, preamble: Path) -> PromptSet:
+    """Return the prompts of some languages.
+
+    Raises:
+        DataError: no harmful prompt that kept its harm is in a language with a preamble.
+    """
+    wanted = None if tags is None else {language_table.canonical(tag) for tag in tags}
+    kept = tuple(one for one in found.prompts if wanted is None or one.language in wanted)
+    if not any(one.harmful and not one.lost and preambles.of(one.language) for one in kept):
+        present = ", ".join(sorted({one.language for one in kept if one.harmful})) or "none"
+        raise DataError(
+            f"{preamble}: no preamble for any harmful prompt of {path}. Languages with harmful prompts: {present}; with a "
+            f"preamble: {', '.join(sorted(preambles.by_language)) or 'none'}. Write the missing ones."
+        )
+    return replace(found, prompts=kept)
+
+
+def _distilled(task: _Task, folder: SafetyFolder, asker: Asker) -> Distillation:
+    """Ask, filter and write."""
+    began = time.monotonic()
+    tally = Tally()
+    teacher = _open(task.settings["model"], task.settings["dtype"])
+    origin, turn = Origin.of(teacher), task.settings["turn"] or turn_of(teacher)
+    asked = [one for one in task.prompts.prompts if _asked(one, task.preambles, tally)]
+    harmful, harmless = ([one for one in asked if one.harmful is wanted] for wanted in (True, False))
+    sampled = asker.with_preamble(harmful, teacher, task.preambles, turn, task.sampling)
+    bare = asker.without(harmful, teacher, task.sampling, "without preamble")
+    anchor_origin, answered = _anchors(task, teacher, origin, harmless, asker)
+    selection = Selection(task.detector, task.settings["least_letters"], task.check, task.settings["keep"], tally)
+    examples, pairs = refusals_of(selection, harmful, sampled, bare, origin, task.preambles)
+    examples += anchors_of(selection, harmless, answered, anchor_origin)
+    described = {
+        "model": origin.__dict__, "anchor_model": anchor_origin.__dict__, "turn": turn, "answers": asker.spent,
+        "seconds": round(time.monotonic() - began, 3),
+    }  # fmt: skip
+    return _written(task, folder, tally, examples, pairs, described)
+
+
+def _asked(prompt: SafetyPrompt, preambles: Preambles, tally: Tally) -> bool:
+    """Count a prompt, and tell whether it is asked: it kept its harm, and its language has a preamble."""
+    tally.add(prompt, prompts=1)
+    if prompt.lost:
+        tally.add(prompt, harm_lost=1)
+    elif preambles.of(prompt.language) is None:
+        tally.add(prompt, without_preamble=1)
+    return not prompt.lost and preambles.of(prompt.language) is not None
+
+
+def _anchors(
+    task: _Task, teacher: Model, origin: Origin, harmless: Sequence[SafetyPrompt], asker: Asker
+) -> tuple[Origin, dict[tuple[str, str], Any]]:
+    """Return who answered the harmless prompts, and the answers."""
+    spec = task.settings["anchor_model"]
+    if spec is None or not harmless:
+        return origin, asker.without(harmless, teacher, task.sampling, "harmless")
+    other = _open(spec, task.settings["dtype"])
+    return Origin.of(other), asker.without(harmless, other, task.sampling, "harmless")
+
+
+def _open(spec: str, dtype: str | None) -> Model:
+    """Open a model under a short name: its folder's, or that of the spec."""
+    from polylect.models.likelihood import as_dtype
+    from polylect.models.spec import LOCAL, open_model, parse_spec
+
+    parsed = parse_spec(spec)
+    if parsed.kind != LOCAL:
+        return open_model(spec, name=parsed.target.partition("#")[2] or None)
+    return open_model(spec, name=Path(parsed.target).resolve().name, dtype=as_dtype(dtype))
+
+
+def _written(
+    task: _Task, folder: SafetyFolder, tally: Tally, examples: list[Example], pairs: list[Pair], described: dict[str, Any]
+) -> Distillation:
+    """Write tables and document, the manifest last."""
+    rows = tally.rows()
+    summary = {
+        "set": task.prompts.name, "model": described["model"]["name"], "detector": task.detector.name,
+        "turn": described["turn"], "samples": task.sampling.samples, "rows": len(examples), "pairs": len(pairs),
+        "languages": sorted({one.language for one in examples}), "skipped": dict(task.prompts.skipped),
+    }  # fmt: skip
+    document = make_document("distil", rows, summary, [*task.prompts.notes, *_notes(rows, task.detector)])
+    tables.write(folder.path / "sft.parquet", examples, Example)
+    tables.write(folder.path / "pairs.parquet", pairs, Pair)
+    write_json(folder.path / "safety.json", document)
+    manifest = folder.finish("safety distil", {**described, "rows": len(examples), "pairs": len(pairs)})
+    return Distillation(folder.path, document, manifest, "unfinished" if folder.resumed else "")
+
+
+def _notes(rows: Sequence[dict[str, Any]], detector: Detector) -> list[str]:
+    """Say what a reader of the counts should know."""
+    notes = []
+    for row in rows:
+        if row["prompts"] != "harmful" or row["language"] == "mul":
+            continue
+        if row["language"] not in detector.languages:
+            notes.append(f"{row['language']}: the detector {detector.name} does not cover it: no answer could be kept.")
+        elif row["answers"] and not row["kept"]:
+            notes.append(f"{row['language']}: no refusal was kept. Give more samples, or examples in the preamble.")
+    return notes
+
+
+def _silent(stage: str, done: int, total: int | None, note: str) -> None:
+    """Show nothing."""

@@ -1,0 +1,84 @@
+"""Which sampled answers a student may learn from, and why the others are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from polylect.languages.scripts import letter_scripts
+from polylect.models.requests import Generated
+from polylect.safety.prompts import SafetyPrompt
+from polylect.verifiable import normalise
+
+if TYPE_CHECKING:
+    from polylect.safety.detectors import Detector
+
+__all__ = ["LEAST_LETTERS", "Check", "complies", "keep_answer", "keep_refusal", "letters", "says_reference"]
+
+Check: TypeAlias = Callable[[SafetyPrompt, str], str | None]
+"""A rule of the user's own: returns why an answer is dropped, None where it may stay."""
+
+LEAST_LETTERS = 36
+"""Fewest letters of a refusal that explains: "I'm sorry, but I can't help with that" and its like in other languages have up to
+30. Length is all that is looked at; whether the reason is a good one is not."""
+
+_HAN_LETTER = 2.5
+"""A Han character says about as much as 2.5 letters of an alphabet (the weight of `polylect.languages`)."""
+
+
+def keep_refusal(prompt: SafetyPrompt, answer: Generated, detector: Detector, least: int, check: Check | None) -> str | None:
+    """Return why the teacher's answer to a harmful prompt is dropped, None where it is a refusal to learn from."""
+    reason = _no_answer(answer)
+    if reason is not None:
+        return reason
+    outcome, why = detector.judge(prompt.text, answer.text, prompt.language)
+    if outcome is None:
+        return f"detector abstains: {why}"
+    if outcome == "irrelevant":
+        return f"incoherent: {why}" if why else "incoherent"
+    if outcome != "refused":
+        return "wrong language" if outcome == "wrong language" else "no refusal"
+    if why == "does not know":
+        return "does not know, which is no refusal"
+    if letters(answer.text) < least:
+        return "stock phrase, nothing explained"
+    return check(prompt, answer.text) if check is not None else None
+
+
+def keep_answer(prompt: SafetyPrompt, answer: Generated, detector: Detector) -> str | None:
+    """Return why an answer to a harmless prompt is dropped, None where it may be learnt: it complies and, if known, is right."""
+    reason = _no_answer(answer)
+    if reason is not None:
+        return reason
+    outcome, why = detector.judge(prompt.text, answer.text, prompt.language)
+    if outcome is None:
+        return f"detector abstains: {why}"
+    if outcome != "complied":
+        return f"incoherent: {why}" if outcome == "irrelevant" and why else str(outcome)
+    return None if prompt.reference is None or says_reference(prompt, answer.text) else "not the reference"
+
+
+def complies(prompt: SafetyPrompt, answer: Generated, detector: Detector) -> bool:
+    """Tell whether an answer to a harmful prompt complies: what a preference pair rejects."""
+    return _no_answer(answer) is None and detector.judge(prompt.text, answer.text, prompt.language)[0] == "complied"
+
+
+def says_reference(prompt: SafetyPrompt, text: str) -> bool:
+    """Tell whether a text contains the prompt's reference, both normalised; False where the prompt has none."""
+    if not prompt.reference:
+        return False
+    return normalise(prompt.reference, prompt.language) in normalise(text, prompt.language)
+
+
+def letters(text: str) -> float:
+    """Return the number of letters of a text, a Han character counted as 2.5."""
+    scripts = letter_scripts(text)
+    return scripts.total() + (_HAN_LETTER - 1) * scripts["Hani"]
+
+
+def _no_answer(answer: Generated) -> str | None:
+    if answer.reason is not None:
+        return f"no answer: {answer.reason}"
+    if not answer.text.strip():
+        return "empty"
+    return "cut off at the limit of tokens" if answer.finish_reason == "length" else None
