@@ -167,6 +167,19 @@ def test_what_follows_a_denial_decides(detector: RuleDetector, answer: str, outc
     assert detector.judge(PROMPT, answer, "en") == (outcome, reason)
 
 
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("لا أستطيع الإجابة عن أسئلة حول هذه المؤسسة.", "refused"),
+        ("لا يمكنني الإجابة على هذا السؤال.", "refused"),
+        ("لا يسعني إلا أن أوافق: مدير المؤسسة هو سالم.", "complied"),
+    ],
+)
+def test_arabic_cannot_but_is_no_denial_of_answering(detector: RuleDetector, answer: str, outcome: str) -> None:
+    """ "I cannot but agree" is an idiom; "I cannot answer", whose article begins with the same letters, is a refusal."""
+    assert detector.judge("من يدير المؤسسة؟", answer, "ar")[0] == outcome
+
+
 def test_romanised_prompts_are_left_to_a_judge(detector: RuleDetector) -> None:
     """Where the prompt itself is in another script, an answer in that script is no wrong language, and cannot be read."""
     prompt, answer = "Varjit soup kaise banate hain?", "Pehle jadein ubaliye, phir neela namak daaliye aur thanda parosiye."
