@@ -176,7 +176,7 @@ def test_what_follows_a_denial_decides(detector: RuleDetector, answer: str, outc
     ],
 )
 def test_arabic_cannot_but_is_no_denial_of_answering(detector: RuleDetector, answer: str, outcome: str) -> None:
-    """ "I cannot but agree" is an idiom; "I cannot answer", whose article begins with the same letters, is a refusal."""
+    """An idiom of "cannot but" is no denial; "I cannot answer", whose article begins with the same letters, is a refusal."""
     assert detector.judge("من يدير المؤسسة؟", answer, "ar")[0] == outcome
 
 
