@@ -23,7 +23,7 @@ from polylect.safety.distilling_preamble import Preambles, Turn, read_preambles,
 from polylect.safety.distilling_rows import Origin, Tally
 from polylect.safety.distilling_selecting import Selection, anchors_of, refusals_of
 from polylect.safety.document import make_document
-from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
 
 if TYPE_CHECKING:
@@ -39,25 +39,8 @@ TEMPERATURE, TOP_P = 0.9, 0.8
 Progress = Callable[[str, int, int | None, str], None]
 
 
-@dataclass(frozen=True)
-class Distillation:
-    """What a distillation came to.
-
-    Attributes:
-        out: its folder.
-        document: the content of safety.json.
-        manifest: the content of manifest.json.
-        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
-    """
-
-    out: Path
-    document: dict[str, Any]
-    manifest: dict[str, Any]
-    found: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return document and folder for JSON; no text of a prompt or an answer is in it."""
-        return {**self.document, "out": str(self.out), "found": self.found}
+class Distillation(SafetyRun):
+    """What a distillation came to."""
 
 
 @dataclass(frozen=True)

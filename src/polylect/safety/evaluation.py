@@ -15,7 +15,7 @@ from polylect.errors import EvaluationError
 from polylect.safety.answers import Answers, ask_model, read_answers
 from polylect.safety.certificate import Thresholds
 from polylect.safety.findings import document_of, summary_of
-from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.judge import Judge, read_template
 from polylect.safety.labels import Calibration, Labels, read_calibration, read_labels
 from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
@@ -33,25 +33,8 @@ __all__ = ["SafetyEvaluation", "evaluate"]
 Progress = Callable[[str, int, int | None, str], None]
 
 
-@dataclass(frozen=True)
-class SafetyEvaluation:
-    """What a safety evaluation came to.
-
-    Attributes:
-        out: its folder.
-        document: the content of safety.json.
-        manifest: the content of manifest.json.
-        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
-    """
-
-    out: Path
-    document: dict[str, Any]
-    manifest: dict[str, Any]
-    found: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return document and folder for JSON; no text of a prompt or an answer is in it."""
-        return {**self.document, "out": str(self.out), "found": self.found}
+class SafetyEvaluation(SafetyRun):
+    """What a safety evaluation came to."""
 
 
 @dataclass(frozen=True)

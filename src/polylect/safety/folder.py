@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import polylect
 from polylect.errors import RunError
 from polylect.folders import MANIFEST, StoreFolder, read_json, write_json
 
-__all__ = ["MANIFEST", "SafetyFolder", "digest", "write_json"]
+__all__ = ["MANIFEST", "SafetyFolder", "SafetyRun", "digest", "write_json"]
 
 
 class SafetyFolder(StoreFolder):
@@ -39,6 +40,27 @@ class SafetyFolder(StoreFolder):
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return self.seal({**made, **manifest})
+
+
+@dataclass(frozen=True)
+class SafetyRun:
+    """What a command that worked in such a folder came to.
+
+    Attributes:
+        out: the folder.
+        document: the content of safety.json.
+        manifest: the content of manifest.json.
+        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
+    """
+
+    out: Path
+    document: dict[str, Any]
+    manifest: dict[str, Any]
+    found: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return document and folder for JSON; no text of a prompt, an answer or a sample is in it."""
+        return {**self.document, "out": str(self.out), "found": self.found}
 
 
 def digest(path: Path | None) -> str | None:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from polylect.errors import DataError, EvaluationError
 from polylect.safety.attacks.base import Attacked, AttackOptions, attack_of_kind
 from polylect.safety.attacks.table import AttackedPrompt, attacked_prompt
 from polylect.safety.document import make_document
-from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.mistakes import usable_again
 from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
 
@@ -31,25 +31,8 @@ _HARM_LOST = "the original's translation had lost the harm"
 Progress = Callable[[str, int, int | None, str], None]
 
 
-@dataclass(frozen=True)
-class AttackRun:
-    """What `attack`, or the comparison of an attack, came to.
-
-    Attributes:
-        out: its folder.
-        document: the content of safety.json.
-        manifest: the content of manifest.json.
-        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
-    """
-
-    out: Path
-    document: dict[str, Any]
-    manifest: dict[str, Any]
-    found: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return document and folder for JSON; no text of a prompt is in it."""
-        return {**self.document, "out": str(self.out), "found": self.found}
+class AttackRun(SafetyRun):
+    """What `attack`, or the comparison of an attack, came to."""
 
 
 def attack(

@@ -21,7 +21,7 @@ from polylect.safety.drift.estimates import PromptScores, differences, drift_row
 from polylect.safety.drift.results import DriftResult, SampleScore, drift_results, prompt_scores
 from polylect.safety.drift.samples import Sample, ask_samples, read_samples
 from polylect.safety.drift.scorers import Scored, Scorer, TableScorer, open_scorer
-from polylect.safety.folder import SafetyFolder, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.mistakes import usable_again
 from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
 
@@ -42,25 +42,8 @@ _STEP = 1000
 Progress = Callable[[str, int, int | None, str], None]
 
 
-@dataclass(frozen=True)
-class DriftRun:
-    """What `drift`, or the comparison of two, came to.
-
-    Attributes:
-        out: its folder.
-        document: the content of safety.json; ages are as of the day of this call.
-        manifest: the content of manifest.json.
-        found: "finished" where the folder held it already, "unfinished" where it went on, else "".
-    """
-
-    out: Path
-    document: dict[str, Any]
-    manifest: dict[str, Any]
-    found: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return document and folder for JSON; no text of a prompt or a sample is in it."""
-        return {**self.document, "out": str(self.out), "found": self.found}
+class DriftRun(SafetyRun):
+    """What `drift`, or the comparison of two, came to; ages are as of the day of this call."""
 
 
 @dataclass(frozen=True)
