@@ -1,19 +1,20 @@
 """Safety context distillation on a real model: measure a toy policy, distil it, train, measure again, merge against mix.
 
-Run: python benchmarks/safety_policy.py --run runs/quickstart --gemma DIR --work DIR [--items 36] [--samples 6] [--merge]
+Run: python benchmarks/safety_policy.py --run runs/quickstart --gemma DIR --work DIR [--split validation] [--merge]
 
 The policy is harmless: decline questions about one invented organisation, answer the same ones about others
 (`polylect.safety.policy`). The model is the quickstart's (Gemma 3 270M); its vocabulary is trimmed anew, to the texts of
 the quickstart and of the policy. Arms:
 
     general  the base fine-tuned as the quickstart does, on its own rows
-    mixed    `general` trained further, twice through the refusals, the anchors and a part of its own rows
+    mixed    `general` trained further on the refusals, the anchors and a part of its own rows
     expert   the base trained on refusals and anchors alone; merged with `general` by linear weights and SLERP
 
 `en es hi tr ar zh-Hans` are distilled, `ru id` are left out. Teacher: the base with a preamble that holds three worked
-examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Every
-stage is kept in the work folder: a second call goes on where the first one stopped. Prints a table per question and writes
-report.json.
+examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Anchors:
+its answers to the twins behind worked examples of answers, the right ones alone, as many of each kind of question. Settings
+were chosen on `--split validation`; `heldout` shares no wording, frame or organisation with it. Every stage is kept in the
+work folder: a second call goes on where the first one stopped. Prints a table per question and writes report-SPLIT.json.
 """
 
 from __future__ import annotations
@@ -38,8 +39,17 @@ from polylect.records import Example, Prompt
 from polylect.safety.detectors import default_detector
 from polylect.safety.distilling import distil
 from polylect.safety.mixing import mix
-from polylect.safety.policy import POLICY_LANGUAGES, PolicyVerdict, judge_policy, leaks, make_prompts, preambles
+from polylect.safety.policy import (
+    POLICY_LANGUAGES,
+    PolicyVerdict,
+    answered_examples,
+    judge_policy,
+    leaks,
+    make_prompts,
+    preambles,
+)
 from polylect.safety.policy.comparing import Change, changes
+from polylect.safety.policy.making import Split
 from polylect.safety.prompts import SafetyPrompt
 from polylect.train import sft
 from polylect.train.settings import Sft
@@ -50,12 +60,11 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = SETTINGS.model_copy(update={"epochs": 2.0, "batch_size": 16})
-REPLAYED = 200
+FURTHER = Sft(epochs=2, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=7e-4)
+REPLAYED = 300
 """General rows in the mixture."""
-ANCHORS = 2
-"""Harmless prompts per harmful one: about half of them are answered rightly, and kept."""
 
+SPLITS: tuple[Split, ...] = ("train", "validation", "heldout")
 SAMPLING = Sampling(max_tokens=40, stop=("\n",))
 MERGES: dict[str, dict[str, Any]] = {
     "linear 0.3": {"method": "linear", "weights": (0.7, 0.3)},
@@ -80,10 +89,10 @@ def stage(folder: Path, make: Callable[[Path], Any]) -> Path:
 def make_base(gemma: Path, run: Path, out: Path) -> None:
     """Trim Gemma to the texts of the quickstart and of the policy, with the quickstart's chat template."""
     texts = json.loads((run / "steps/prompts/vocabulary.json").read_text(encoding="utf-8"))
-    told = preambles(examples=EXAMPLES)
+    told, answered = preambles(examples=EXAMPLES), answered_examples()
     for tag in POLICY_LANGUAGES:
-        own = [one.text for split in ("train", "heldout") for one in make_prompts(split, 300, languages=[tag])]
-        texts[tag] = [*texts[tag], *own, *told[tag].split("\n")]
+        own = [one.text for split in SPLITS for one in make_prompts(split, 300, languages=[tag])]
+        texts[tag] = [*texts[tag], *own, *told[tag].split("\n"), *answered[tag].split("\n")]
     trim(gemma, texts, out)
     shutil.copy(run / "steps/base/chat_template.jinja", out / "chat_template.jinja")
 
@@ -96,22 +105,45 @@ def write_prompts(path: Path, prompts: Sequence[SafetyPrompt]) -> Path:
     return path
 
 
-def distilled(work: Path, items: int, samples: int) -> tuple[list[Example], list[Example], dict[str, Any]]:
+def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Example], dict[str, Any]]:
     """Return refusals, anchors and the counts of the distillation."""
-    paired = make_prompts("train", items, languages=TRAINED)
-    more = make_prompts("train", ANCHORS * items, languages=TRAINED)[len(paired) :]
+    work = arguments.work
+    paired = make_prompts("train", arguments.train_items, languages=TRAINED)
+    more = make_prompts("train", arguments.anchor_items, languages=TRAINED)[len(paired) :]
     alone = [replace(one, twin=None) for one in more if not one.harmful]
     prompts = write_prompts(work / "train.jsonl", [*paired, *alone])
-    preamble = work / "preamble.json"
-    told = {tag: f"{text}\n" for tag, text in preambles(TRAINED, examples=EXAMPLES).items()}
-    preamble.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    told = write_texts(work / "preamble.json", preambles(TRAINED, examples=EXAMPLES))
+    answered = write_texts(work / "answered.json", answered_examples(TRAINED))
     found = distil(
-        str(work / "base"), prompts, preamble, out=work / "distil", anchor_model=str(work / "general"), samples=samples,
-        max_tokens=48, stop=("\n",), check=leaks,
+        str(work / "base"), prompts, told, out=work / "distil", samples=arguments.samples, anchor_preamble=answered,
+        anchor_samples=arguments.anchor_samples, max_tokens=48, stop=("\n",), check=leaks,
     )  # fmt: skip
     rows = tables.read(work / "distil/sft.parquet", Example)
-    anchors = [row for row in rows if row.item.endswith("-twin")]
-    return [row for row in rows if not row.item.endswith("-twin")], anchors, found.document
+    kinds = {one.item: one.categories[0] for one in [*paired, *alone]}
+    refusals = [row for row in rows if not row.item.endswith("-twin")]
+    return refusals, balanced([row for row in rows if row.item.endswith("-twin")], kinds), found.document
+
+
+def write_texts(path: Path, texts: dict[str, str]) -> Path:
+    """Write preambles, which a line break parts from the prompt."""
+    path.write_text(json.dumps({tag: f"{text}\n" for tag, text in texts.items()}, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def balanced(anchors: Sequence[Example], kinds: dict[str, str]) -> list[Example]:
+    """Return as many anchors of each kind of question as the rarest has in their language, at least half of the most.
+
+    A kind whose twins are seldom answered is one whose form a student learns to refuse.
+    """
+    grouped: dict[str, dict[str, list[Example]]] = {}
+    for row in anchors:
+        grouped.setdefault(row.language, {}).setdefault(kinds[row.item], []).append(row)
+    kept: list[Example] = []
+    for own in grouped.values():
+        sizes = [len(rows) for rows in own.values()]
+        most = max(min(sizes), max(sizes) // 2)
+        kept += [row for rows in own.values() for row in rows[:most]]
+    return kept
 
 
 def train(base: Path, rows: Sequence[Example], out: Path, settings: Sft = SETTINGS) -> None:
@@ -184,7 +216,7 @@ def build(arguments: argparse.Namespace) -> tuple[dict[str, Path], dict[str, Any
     general_rows = tables.read(run / "steps/arbitrage/examples.parquet", Example)
     base = stage(work / "base", lambda out: make_base(arguments.gemma, run, out))
     general = stage(work / "general", lambda out: train(base, general_rows, out))
-    refusals, anchors, document = distilled(work, arguments.train_items, arguments.samples)
+    refusals, anchors, document = distilled(arguments)
     rest = [*random.Random(7).sample(general_rows, REPLAYED), *anchors]  # noqa: S311 - no secret
     share = arguments.share or len(refusals) / (len(rest) + len(refusals))
     print(f"{REPLAYED} general rows, {len(anchors)} anchors, {len(refusals)} refusals, share {100 * share:.1f} %", flush=True)
@@ -209,20 +241,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for name in ("--run", "--gemma", "--work"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--items", type=int, default=36, help="held-out items, each in all languages, with a twin")
-    parser.add_argument("--train-items", type=int, default=40)
-    parser.add_argument("--samples", type=int, default=6)
+    parser.add_argument(
+        "--split", choices=SPLITS[1:], default="heldout", help="what is measured; settings are chosen on validation"
+    )
+    parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
+    parser.add_argument("--train-items", type=int, default=60, help="items about the organisation, with a twin")
+    parser.add_argument("--anchor-items", type=int, default=96, help="items with a twin, those of --train-items included")
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--anchor-samples", type=int, default=4)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
     parser.add_argument("--merge", action="store_true", help="also train the expert, merge and measure")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.work.mkdir(parents=True, exist_ok=True)
     arms, made = build(arguments)
-    policy = make_prompts("heldout", arguments.items)
+    policy = make_prompts(arguments.split, arguments.items)
     heldout = [one for one in tables.read(arguments.run / "steps/prompts/prompts.parquet", Prompt) if one.split == "heldout"]
     with Store(arguments.work / "measured.sqlite") as store:
         measured = {name: Measured(path, policy, heldout, store) for name, path in arms.items()}
-    report: dict[str, Any] = {**made, "items": arguments.items, "heldout": len(heldout), "arms": {}}
+    report: dict[str, Any] = {**made, "split": arguments.split, "items": arguments.items, "heldout": len(heldout), "arms": {}}
     for name, one in measured.items():
         if name == "general":
             continue
@@ -232,7 +269,9 @@ def main() -> None:
             found = changes(values(measured["general"]), values(one))
             show(question, found)
             report["arms"][name][question] = as_json(found)
-    (arguments.work / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    (arguments.work / f"report-{arguments.split}.json").write_text(
+        json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -183,6 +183,21 @@ def test_harmless_answers_must_say_the_reference(preamble: Path, tmp_path: Path)
     assert (row["kept"], row["dropped"]) == (1, {"not the reference": 3})
 
 
+def test_of_several_answers_to_a_harmless_prompt_the_first_good_one_is_kept(preamble: Path, tmp_path: Path) -> None:
+    """Worked examples stand before harmless prompts where there are some, and each answer is counted once."""
+    path = write_lines(tmp_path / "prompts.jsonl", prompt_rows(tags=("en", "fr")))
+    told = tmp_path / "answered.yaml"
+    told.write_text("en: 'Question: 1 + 1? Answer: 2'", encoding="utf-8")
+    found = distil("teacher:second", path, preamble, out=tmp_path / "out", anchor_preamble=told, anchor_samples=3)
+    english, french = (_row(found.document, "harmless", tag) for tag in ("en", "fr"))
+    assert (english["answers"], english["kept"], english["spare"], english["dropped"]) == (12, 4, 0, {"refused": 8})
+    assert (french["answers"], french["kept"], french["spare"]) == (12, 4, 8)
+    asked = {(one.language, one.system) for one in ASKED if one.key.startswith("fine-")}
+    assert asked == {("en", "Question: 1 + 1? Answer: 2"), ("fr", "")}
+    rows = tables.read(tmp_path / "out/sft.parquet", Example)
+    assert [row.completion for row in rows if row.item == "fine-1"] == [ANSWERED["en"], ANSWERED["fr"]]
+
+
 def test_lost_harm_and_languages_without_a_preamble_are_counted_not_asked(preamble: Path, tmp_path: Path) -> None:
     """A prompt whose translation lost the harm, and one in a language without a preamble, cost no request."""
     rows = prompt_rows(tags=("en", "sw"))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any
 
 import pytest
 
 from polylect.errors import LanguageError
 from polylect.safety.detectors import default_detector
-from polylect.safety.policy import POLICY_LANGUAGES, judge_policy, leaks, make_prompts, preambles, read_templates
+from polylect.safety.policy import (
+    POLICY_LANGUAGES,
+    answered_examples,
+    judge_policy,
+    leaks,
+    make_prompts,
+    preambles,
+    read_templates,
+)
 from polylect.safety.policy.comparing import changes
 
 
@@ -34,20 +42,20 @@ def _asked(text: str, templates: dict[str, Any]) -> set[tuple[str, int]]:
     }
 
 
-def test_training_and_held_out_share_no_wording_and_no_other_organisation() -> None:
-    """The questions, the two kinds that are held out, and the organisations of the twins are disjoint."""
+def test_the_splits_share_no_wording_and_no_other_organisation() -> None:
+    """Questions, the kinds that each split alone has, and the organisations of the twins are disjoint."""
     for tag in POLICY_LANGUAGES:
         templates = read_templates(tag)
-        train, heldout = (make_prompts(split, 60, languages=[tag]) for split in ("train", "heldout"))
-        asked = [{place for one in prompts for place in _asked(one.text, templates)} for prompts in (train, heldout)]
-        assert all(asked)
-        assert not asked[0] & asked[1]
+        splits = [make_prompts(split, 64, languages=[tag]) for split in ("train", "validation", "heldout")]
+        asked = [{place for one in prompts for place in _asked(one.text, templates)} for prompts in splits]
         named = [
-            {name for one in prompts if not one.harmful for name in templates["names"] if name in one.text}
-            for prompts in (train, heldout)
+            {name for one in prompts if not one.harmful for name in templates["names"] if name in one.text} for prompts in splits
         ]
+        assert all(asked)
         assert all(named)
-        assert not named[0] & named[1]
+        for first, second in combinations(range(3), 2):
+            assert not asked[first] & asked[second]
+            assert not named[first] & named[second]
 
 
 def test_items_are_parallel_and_a_longer_list_begins_with_a_shorter() -> None:
@@ -66,6 +74,18 @@ def test_the_worked_examples_are_refusals_in_every_language() -> None:
         for block in text.split("\n\n")[1:]:
             question, refusal = block.split("\n")
             assert detector.judge(question, refusal, tag)[0] == "refused", (tag, refusal)
+
+
+def test_the_worked_answers_are_about_organisations_of_the_training_prompts() -> None:
+    """Each example is answered by what stands in it, none is about the one organisation, none about a held-out one."""
+    for tag, text in answered_examples().items():
+        names = read_templates(tag)["names"]
+        trained = {name for one in make_prompts("train", 64, languages=[tag]) for name in names[1:] if name in one.text}
+        for block in text.split("\n\n"):
+            question, answer = block.split("\n")
+            assert answer in question
+            assert names[0] not in question
+            assert any(name in question for name in trained)
 
 
 def test_an_answer_that_says_it_is_a_violation_whatever_else_it_says() -> None:

@@ -26,8 +26,8 @@ _HELP = """Let a model teach itself to refuse: sample with a safety preamble, fi
 MODEL is the student's own earlier checkpoint; with the preamble before a prompt it is the teacher. FILE holds one preamble per
 language (.yaml or .json: `fr: ...`) or one text for all. TABLE is a prompt set as for `polylect safety eval`. Kept are
 refusals in the right language that make sense and are longer than a stock phrase; every other answer is counted with its
-reason. Harmless prompts of TABLE are answered without the preamble and kept beside them, so that the student does not learn
-to refuse everything (docs/safety-distillation.md).
+reason. Harmless prompts of TABLE are answered without that preamble and kept beside them (of several samples the first good
+one), so that the student does not learn to refuse everything (docs/safety-distillation.md).
 
 DIR gets sft.parquet (prompts without the preamble, answers), pairs.parquet (refusal over compliance), safety.json (counts
 per language) and manifest.json. The same command on the same DIR goes on where it stopped. No prompt and no answer is printed.
@@ -46,6 +46,10 @@ Examples:
 @click.option("--preamble", required=True, type=_PATH, metavar="FILE", help="What is put before a prompt, per language.")
 @click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
 @click.option("--anchor-model", metavar="MODEL", help="Who answers the harmless prompts.  [default: MODEL]")
+@click.option("--anchor-preamble", type=_PATH, metavar="FILE", help="Before the harmless prompts, such as worked examples.")
+@click.option(
+    "--anchor-samples", type=_POSITIVE, default=1, show_default=True, metavar="N", help="Per harmless prompt; 1: greedy."
+)
 @click.option(
     "--kind", type=click.Choice(["own", "aya", "multijail", "xstest"]), help="Of the prompt set.  [default: by its columns]"
 )

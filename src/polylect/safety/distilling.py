@@ -49,6 +49,7 @@ class _Task:
 
     prompts: PromptSet
     preambles: Preambles
+    anchor_preambles: Preambles
     detector: Detector
     check: Check | None
     sampling: Sampling
@@ -62,6 +63,8 @@ def distil(
     *,
     out: Path,
     anchor_model: str | None = None,
+    anchor_preamble: Path | None = None,
+    anchor_samples: int = 1,
     kind: str | None = None,
     samples: int = 1,
     temperature: float = TEMPERATURE,
@@ -92,6 +95,9 @@ def distil(
         preamble: a file (`read_preambles`).
         out: folder of the result.
         anchor_model: who answers the harmless prompts; None: `model`.
+        anchor_preamble: a file (`read_preambles`) whose text stands before the harmless prompts, worked examples for a model that
+            needs them; None: they are asked bare. A language that it lacks is asked bare, too.
+        anchor_samples: answers per harmless prompt, of which the first good one is kept; 1: the greedy answer.
         kind: of the prompt set; None: told by its columns.
         samples: of the teacher per harmful prompt.
         temperature: of the samples.
@@ -124,12 +130,15 @@ def distil(
     settings = {
         "model": model, "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "kind": chosen.kind, "keep": keep,
         "preamble": {"path": str(preamble), "sha256": digest(preamble)}, "anchor_model": anchor_model, "samples": samples,
-        "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "turn": turn, "seed": seed,
+        "anchor_preamble": anchor_preamble and {"path": str(anchor_preamble), "sha256": digest(anchor_preamble)},
+        "anchor_samples": anchor_samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
+        "stop": list(stop), "turn": turn, "seed": seed,
         "least_letters": least_letters, "languages": languages and sorted(languages), "dtype": dtype,
         "detector": detector.name, "check": getattr(check, "__name__", None),
     }  # fmt: skip
     sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, samples=samples, stop=stop, seed=seed)
-    task = _Task(chosen, given, detector, check, sampling, settings)
+    anchors = read_preambles(anchor_preamble) if anchor_preamble else Preambles({})
+    task = _Task(chosen, given, anchors, detector, check, sampling, settings)
     with SafetyFolder(out, settings) as folder:
         if folder.finished is not None:
             return Distillation(out, folder.read("safety.json"), folder.finished, "finished")
@@ -192,10 +201,12 @@ def _anchors(
 ) -> tuple[Origin, dict[tuple[str, str], Any]]:
     """Return who answered the harmless prompts, and the answers."""
     spec = task.settings["anchor_model"]
-    if spec is None or not harmless:
-        return origin, asker.without(harmless, teacher, task.sampling, "harmless")
-    other = _open(spec, task.settings["dtype"])
-    return Origin.of(other), asker.without(harmless, other, task.sampling, "harmless")
+    model = teacher if spec is None or not harmless else _open(spec, task.settings["dtype"])
+    turn, count = task.settings["turn"] or turn_of(model), task.settings["anchor_samples"]
+    sampling = (
+        Sampling(task.sampling.max_tokens, stop=task.sampling.stop) if count == 1 else replace(task.sampling, samples=count)
+    )
+    return Origin.of(model), asker.harmless(harmless, model, task.anchor_preambles, turn, sampling)
 
 
 def _open(spec: str, dtype: str | None) -> Model:

@@ -56,6 +56,18 @@ class Asker:
         plain = Sampling(max_tokens=sampling.max_tokens, stop=sampling.stop)
         return self._ask(stage, prompts, [Request(key_of(one), one.text, language=one.language) for one in prompts], model, plain)
 
+    def harmless(
+        self, prompts: Sequence[SafetyPrompt], model: Model, preambles: Preambles, turn: Turn, sampling: Sampling
+    ) -> Answers:
+        """Return answers to harmless prompts, which stand behind a preamble in the languages that have one."""
+        requests = [
+            Request(key_of(one), one.text, language=one.language)
+            if (told := preambles.of(one.language)) is None
+            else with_preamble(key_of(one), one.text, one.language, told, turn)
+            for one in prompts
+        ]
+        return self._ask("harmless", prompts, requests, model, sampling)
+
     def _ask(
         self, stage: str, prompts: Sequence[SafetyPrompt], requests: Sequence[Request], model: Model, sampling: Sampling
     ) -> Answers:

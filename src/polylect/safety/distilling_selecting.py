@@ -81,15 +81,26 @@ def _kept(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generate
 
 
 def anchors_of(selection: Selection, prompts: Sequence[SafetyPrompt], answered: Answers, origin: Origin) -> list[Example]:
-    """Return the answers to harmless prompts that may be learnt beside the refusals."""
+    """Return the answers to harmless prompts that may be learnt beside the refusals: the first good one of each prompt."""
     examples: list[Example] = []
     for prompt in prompts:
-        answer = answered[prompt.key][0]
+        kept = _first_good(selection, prompt, answered[prompt.key])
+        if kept is not None:
+            selection.tally.add(prompt, kept=1)
+            examples.append(example_of(prompt, kept, origin))
+    return examples
+
+
+def _first_good(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generated]) -> Generated | None:
+    """Return the first answer that may be learnt, and count the others: dropped for a reason, or spare."""
+    kept: Generated | None = None
+    for answer in answers:
         selection.tally.add(prompt, answers=1)
         why = keep_answer(prompt, answer, selection.detector)
         if why is not None:
             selection.tally.drop(prompt, why)
-            continue
-        selection.tally.add(prompt, kept=1)
-        examples.append(example_of(prompt, answer, origin))
-    return examples
+        elif kept is None:
+            kept = answer
+        else:
+            selection.tally.add(prompt, spare=1)
+    return kept

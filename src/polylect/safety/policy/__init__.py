@@ -1,12 +1,20 @@
 """A toy policy that is harmless and can be verified: decline questions about one invented organisation, answer about others."""
 
-from polylect.safety.policy.making import ORGANISATION, POLICY_LANGUAGES, make_prompts, preambles, read_templates
+from polylect.safety.policy.making import (
+    ORGANISATION,
+    POLICY_LANGUAGES,
+    answered_examples,
+    make_prompts,
+    preambles,
+    read_templates,
+)
 from polylect.safety.policy.measuring import PolicyVerdict, judge_policy, leaks
 
 __all__ = [
     "ORGANISATION",
     "POLICY_LANGUAGES",
     "PolicyVerdict",
+    "answered_examples",
     "judge_policy",
     "leaks",
     "make_prompts",

@@ -20,9 +20,9 @@ from polylect.errors import LanguageError, nearest
 from polylect.languages import canonical
 from polylect.safety.prompts import SafetyPrompt
 
-__all__ = ["ORGANISATION", "POLICY_LANGUAGES", "Split", "make_prompts", "preambles", "read_templates"]
+__all__ = ["ORGANISATION", "POLICY_LANGUAGES", "Split", "answered_examples", "make_prompts", "preambles", "read_templates"]
 
-Split = Literal["train", "heldout"]
+Split = Literal["train", "validation", "heldout"]
 
 ORGANISATION = "Velmora Foundation"
 """The invented organisation, as English calls it."""
@@ -30,19 +30,24 @@ ORGANISATION = "Velmora Foundation"
 POLICY_LANGUAGES = ("en", "es", "ru", "hi", "tr", "ar", "id", "zh-Hans")
 """Languages with templates: those of the quickstart."""
 
-_KINDS: dict[Split, tuple[str, ...]] = {
-    "train": ("city", "head", "year", "product"),
-    "heldout": ("city", "head", "year", "product", "staff", "colour"),
-}
-_UNSEEN = frozenset({"staff", "colour"})
-"""Kinds of question that no training prompt asks."""
+_ASKED = ("city", "head", "year", "product", "day", "language")
+_UNSEEN: dict[Split, tuple[str, ...]] = {"train": (), "validation": ("staff", "colour"), "heldout": ("rooms", "animal")}
+"""Kinds of question that no training prompt asks: each split has its own."""
 
-_TRAIN_WORDINGS, _HELDOUT_WORDING = (0, 1), 2
-_OTHERS: dict[Split, range] = {"train": range(1, 7), "heldout": range(7, 10)}
+_WORDINGS: dict[Split, tuple[int, ...]] = {"train": (0, 1), "validation": (2,), "heldout": (3,)}
+_FRAMES: dict[Split, tuple[int, ...]] = {"train": (0,), "validation": (0, 1), "heldout": (0, 2)}
+_OTHERS: dict[Split, tuple[int, ...]] = {
+    "train": (*range(1, 7), *range(10, 24)),
+    "validation": (*range(7, 10),),
+    "heldout": (*range(24, 30),),
+}
 """Places in `names` of the organisations that may be talked about; place 0 is the one that may not."""
 
-_VALUES = {"city": "cities", "head": "heads", "product": "products", "colour": "colours"}
-_NUMBERS = {"year": (1901, 2019), "staff": (12, 980)}
+_VALUES = {
+    "city": "cities", "head": "heads", "product": "products", "day": "days", "language": "languages", "colour": "colours",
+    "animal": "animals",
+}  # fmt: skip
+_NUMBERS = {"year": (1901, 2019), "staff": (12, 980), "rooms": (12, 980)}
 _WHOLE = {"zh-Hans": ("：", "。"), "hi": (": ", "। ")}
 
 
@@ -74,8 +79,9 @@ def read_templates(language: str) -> dict[str, Any]:
 def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_LANGUAGES, seed: int = 0) -> list[SafetyPrompt]:
     """Return `items` prompts about the organisation and as many harmless twins, each in every language.
 
-    "train" and "heldout" share no wording, and no organisation but the one; two kinds of question and one frame are held
-    out whole. A longer list begins with a shorter one of the same seed.
+    The splits share no wording, and no organisation but the one; "validation" and "heldout" each have two kinds of question
+    and a frame of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays unseen.
+    A longer list begins with a shorter one of the same seed.
     """
     drawn: dict[_Draw, None] = {}
     generator = random.Random(f"{seed}/{split}")  # noqa: S311 - no secret
@@ -87,14 +93,13 @@ def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_
 
 def _draw(split: Split, generator: random.Random, number: int) -> _Draw:
     """Draw an item; kinds take turns, so that each is asked equally often."""
-    kind = _KINDS[split][number % len(_KINDS[split])]
-    second = generator.choice([other for other in _KINDS[split] if other != kind])
+    kinds = (*_ASKED, *_UNSEEN[split])
+    kind = kinds[number % len(kinds)]
+    second = generator.choice([other for other in kinds if other != kind])
     facts = [(kind, _value(kind, generator)), (second, _value(second, generator))]
     generator.shuffle(facts)
-    unseen = 0 if kind in _UNSEEN else _HELDOUT_WORDING
-    wording = generator.choice(_TRAIN_WORDINGS) if split == "train" else unseen
-    frame = 0 if split == "train" else generator.randrange(2)
-    return _Draw(kind, wording, frame, (facts[0], facts[1]), generator.choice(_OTHERS[split]))
+    wording = 0 if kind in _UNSEEN[split] else generator.choice(_WORDINGS[split])
+    return _Draw(kind, wording, generator.choice(_FRAMES[split]), (facts[0], facts[1]), generator.choice(_OTHERS[split]))
 
 
 def _value(kind: str, generator: random.Random) -> int:
@@ -106,7 +111,7 @@ def _value(kind: str, generator: random.Random) -> int:
 def _twins(item: str, draw: _Draw, language: str) -> tuple[SafetyPrompt, SafetyPrompt]:
     templates = read_templates(language)
     answer = _shown(draw.kind, dict(draw.facts)[draw.kind], templates)
-    kinds = (draw.kind, "unseen-kind") if draw.kind in _UNSEEN else (draw.kind,)
+    kinds = (draw.kind,) if draw.kind in _ASKED else (draw.kind, "unseen-kind")
     harmless = f"{item}-twin"
 
     def prompt(own: str, twin: str, place: int, harmful: bool) -> SafetyPrompt:
@@ -142,9 +147,33 @@ def preambles(languages: Sequence[str] = POLICY_LANGUAGES, *, examples: int = 0)
 
 def _preamble(templates: dict[str, Any], language: str, examples: int) -> str:
     blocks = [templates["preamble"]["rule"]]
-    generator = random.Random("preamble")  # noqa: S311 - no secret
-    for number, kind in enumerate(("year", "city", "product")[:examples]):
-        second = "head" if kind != "head" else "city"
-        draw = _Draw(kind, 0, 0, ((kind, _value(kind, generator)), (second, _value(second, generator))), 1)
+    for number, draw in enumerate(_worked(("year", "city", "product")[:examples], (1, 1, 1))):
         blocks.append(f"{_text(draw, templates['names'][0], language)}\n{templates['preamble']['refusals'][number]}")
     return "\n\n".join(blocks)
+
+
+def answered_examples(languages: Sequence[str] = POLICY_LANGUAGES) -> dict[str, str]:
+    """Return worked examples of answers about other organisations, one of each kind that is trained on.
+
+    A small base model that is asked bare answers few of these questions; with examples before them it answers most.
+    """
+    return {tag: _answered(read_templates(tag), tag) for tag in map(canonical, languages)}
+
+
+def _answered(templates: dict[str, Any], language: str) -> str:
+    blocks = []
+    for draw in _worked(_ASKED, _OTHERS["train"]):
+        answer = _shown(draw.kind, dict(draw.facts)[draw.kind], templates)
+        blocks.append(f"{_text(draw, templates['names'][draw.other], language)}\n{answer}")
+    return "\n\n".join(blocks)
+
+
+def _worked(kinds: Sequence[str], others: Sequence[int]) -> list[_Draw]:
+    """Return a draw per kind; the fact that is not asked for changes places with the one that is."""
+    generator = random.Random("preamble")  # noqa: S311 - no secret
+    draws = []
+    for number, (kind, other) in enumerate(zip(kinds, others, strict=False)):
+        second = _ASKED[(_ASKED.index(kind) + 1) % len(_ASKED)]
+        facts = ((kind, _value(kind, generator)), (second, _value(second, generator)))
+        draws.append(_Draw(kind, 0, 0, facts if number % 2 else facts[::-1], other))
+    return draws
