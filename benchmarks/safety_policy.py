@@ -1,6 +1,6 @@
 """Safety context distillation on a real model: measure a toy policy, distil it, train, measure again, merge against mix.
 
-Run: python benchmarks/safety_policy.py --run runs/quickstart --gemma DIR --work DIR [--split validation] [--merge]
+Run: python benchmarks/safety_policy.py --run runs/quickstart --work DIR [--split validation] [--merge]
 
 The policy is harmless: decline questions about one invented organisation, answer the same ones about others
 (`polylect.safety.policy`). The model is the quickstart's (Gemma 3 270M); its vocabulary is trimmed anew, to the texts of
@@ -14,7 +14,8 @@ the quickstart and of the policy. Arms:
 examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Anchors:
 its answers to the twins behind worked examples of answers, the right ones alone, as many of each kind of question. Settings
 were chosen on `--split validation`; `heldout` shares no wording, frame or organisation with it. Every stage is kept in the
-work folder: a second call goes on where the first one stopped. Prints a table per question and writes report-SPLIT.json.
+work folder: a second call goes on where the first one stopped. Prints a table per question, and writes report-SPLIT.json
+and evaluations/, of which `polylect report BEFORE AFTER` makes a page.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ from polylect.merge import merge
 from polylect.models import LocalModel, Request, Sampling, Store
 from polylect.models.engine import Job
 from polylect.models.engine import run as ask
+from polylect.models.hub import resolve
 from polylect.models.store import Keys
 from polylect.records import Example, Prompt
 from polylect.safety.detectors import default_detector
 from polylect.safety.distilling import distil
+from polylect.safety.evaluation import evaluate
 from polylect.safety.mixing import mix
 from polylect.safety.policy import (
     POLICY_LANGUAGES,
@@ -60,8 +63,8 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = Sft(epochs=2, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=7e-4)
-REPLAYED = 300
+FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4)
+REPLAYED = 400
 """General rows in the mixture."""
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "heldout")
@@ -101,8 +104,7 @@ def write_prompts(path: Path, prompts: Sequence[SafetyPrompt]) -> Path:
     """Write prompts in the columns of `polylect.safety.read_prompts`."""
     names = ("item", "language", "twin", "harmful", "reference", "licence", "source")
     rows = [{"prompt": one.text, "categories": [*one.categories], **{n: getattr(one, n) for n in names}} for one in prompts]
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
+    return write_rows(path, rows)
 
 
 def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Example], dict[str, Any]]:
@@ -122,6 +124,25 @@ def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     kinds = {one.item: one.categories[0] for one in [*paired, *alone]}
     refusals = [row for row in rows if not row.item.endswith("-twin")]
     return refusals, balanced([row for row in rows if row.item.endswith("-twin")], kinds), found.document
+
+
+def write_evaluation(work: Path, split: str, name: str, measured: Measured) -> None:
+    """Write the folder of `polylect safety eval` of an arm: its answers, with the policy's verdicts as labels."""
+    folder = work / "evaluations" / f"{split}-{name.replace(' ', '-')}"
+    if folder.exists():
+        return
+    verdicts = [(one, text) for one, text in zip(measured.verdicts, measured.texts, strict=True)]
+    own = [{"item": one.prompt.item, "language": one.prompt.language, "answer": text} for one, text in verdicts]
+    labels = [{**row, "outcome": one.outcome} for row, (one, _) in zip(own, verdicts, strict=True) if one.outcome]
+    prompts = write_prompts(work / f"{split}.jsonl", [one.prompt for one, _ in verdicts])
+    told, judged = write_rows(work / "answers.jsonl", own), write_rows(work / "labels.jsonl", labels)
+    evaluate(None, prompts, answers=told, labels=judged, name=name, out=folder)
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    """Write JSON lines."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def write_texts(path: Path, texts: dict[str, str]) -> Path:
@@ -239,14 +260,15 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    for name in ("--run", "--gemma", "--work"):
+    for name in ("--run", "--work"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--gemma", type=resolve, default="gemma-3-270m", help="folder, hub name, or the bundled model")
     parser.add_argument(
         "--split", choices=SPLITS[1:], default="heldout", help="what is measured; settings are chosen on validation"
     )
     parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
-    parser.add_argument("--train-items", type=int, default=60, help="items about the organisation, with a twin")
-    parser.add_argument("--anchor-items", type=int, default=96, help="items with a twin, those of --train-items included")
+    parser.add_argument("--train-items", type=int, default=96, help="items about the organisation, with a twin")
+    parser.add_argument("--anchor-items", type=int, default=132, help="items with a twin, those of --train-items included")
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--anchor-samples", type=int, default=4)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
@@ -259,6 +281,8 @@ def main() -> None:
     heldout = [one for one in tables.read(arguments.run / "steps/prompts/prompts.parquet", Prompt) if one.split == "heldout"]
     with Store(arguments.work / "measured.sqlite") as store:
         measured = {name: Measured(path, policy, heldout, store) for name, path in arms.items()}
+    for name, one in measured.items():
+        write_evaluation(arguments.work, arguments.split, name, one)
     report: dict[str, Any] = {**made, "split": arguments.split, "items": arguments.items, "heldout": len(heldout), "arms": {}}
     for name, one in measured.items():
         if name == "general":

@@ -30,7 +30,10 @@ PACKAGES = ["polylect", *sorted(found.name for found in walk_packages(polylect._
 # These hold functions that register themselves, and are imported for nothing else.
 REGISTERED = "polylect.prompts.kinds."
 # Settings are pydantic models, and pydantic models need pydantic: whoever imports these modules asks for settings.
-SETTINGS = {"polylect.merge.step_settings", "polylect.models.pool_settings", "polylect.recipe", "polylect.train.settings"}
+SETTINGS = {
+    "polylect.merge.step_settings", "polylect.models.pool_settings", "polylect.recipe", "polylect.safety.step_settings",
+    "polylect.train.settings",
+}  # fmt: skip
 
 
 def python(code: str) -> str:

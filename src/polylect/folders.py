@@ -90,6 +90,7 @@ class StoreFolder(LockedFolder):
         settings: what decides the output, as plain values.
 
     Attributes:
+        holds: what the folder is for, in messages.
         store: folder of answers, and of scores or verdicts.
 
     Raises:
@@ -97,6 +98,7 @@ class StoreFolder(LockedFolder):
     """
 
     ours = (".store",)
+    holds: ClassVar[str] = "an evaluation"
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         super().__init__(path)
@@ -114,7 +116,7 @@ class StoreFolder(LockedFolder):
         for key in {**before, **self._settings}:
             if before.get(key) != self._settings.get(key):
                 raise RunError(
-                    f"{self.path}: holds an evaluation with other settings: {key} was {shortened(before.get(key))} and is now "
+                    f"{self.path}: holds {self.holds} with other settings: {key} was {shortened(before.get(key))} and is now "
                     f"{shortened(self._settings.get(key))}. Name another folder with --out."
                 )
         self.finished = read_json(self.path / MANIFEST)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from polylect import languages as language_table
 from polylect.errors import LanguageError, RecipeError, nearest
 from polylect.merge.step_settings import Merge
+from polylect.safety.step_settings import Safety
 from polylect.train.settings import Dpo, Sft
 
 __all__ = ["Recipe", "Teacher", "load", "parse"]
@@ -240,6 +241,7 @@ class Recipe(Strict):
     )
     online: Online = Field(Online())
     merge: Merge = Field(Merge())
+    safety: Safety | None = Field(None, description="Safety context distillation and its measurement; empty: neither.")
     evaluation: Evaluation = Field(Evaluation())
     runtime: Runtime = Field(Runtime())
 
@@ -278,6 +280,9 @@ class Recipe(Strict):
         if self.merge.search and self.merge.search.budget <= len(clusters) * branches:
             least = len(clusters) * branches + 1
             raise ValueError(f"merge.search.budget: {made} and their uniform average alone need {least} evaluations")
+        if self.safety is not None:
+            trained = [name for name, teacher in self.pool.items() if teacher.cluster is not None]
+            self.safety.check(self.languages, trained, offline=self.offline is not None)
         missing = set(self.languages) - {tag for tags in clusters.values() for tag in tags}
         if missing:
             raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")

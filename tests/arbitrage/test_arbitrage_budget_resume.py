@@ -13,10 +13,10 @@ from pipeline_runs import known, pool, rows, run, table, write_rows
 from polylect.arbitrage import Summary
 from polylect.arbitrage.budget import Budget
 from polylect.arbitrage.counted import Counted
-from polylect.arbitrage.stages import Progress
 from polylect.errors import EndpointError
 from polylect.models.fakes import FakeModel
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.progress import StageProgress
 
 
 class Dying(FakeModel):
@@ -43,7 +43,7 @@ def spent(summary: Summary) -> dict[str, float]:
     return {language: row["spent"] for language, row in summary.routing["budget"].items()}
 
 
-def dying_at(stage: str) -> Progress:
+def dying_at(stage: str) -> StageProgress:
     """Return a progress function that ends the run at the first word of a stage."""
 
     def tell(now: str, done: int, total: int | None, note: str) -> None:

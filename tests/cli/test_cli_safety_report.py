@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_said(folders: list[Path], tmp_path: Path, capsys: 
     assert main(["report", str(folders[0]), str(tmp_path)]) == 2
     assert "safety.json" in capsys.readouterr().err
     assert main(["report", str(tmp_path), "--show-text"]) == 2
-    assert f"{tmp_path}: not written by `polylect safety eval`" in capsys.readouterr().err
+    assert f"{tmp_path}: not written by `polylect safety`" in capsys.readouterr().err
     blocked = tmp_path / "blocked"
     blocked.write_text("", encoding="utf-8")
     assert main(["report", *map(str, folders), "--out", str(blocked)]) == 2

@@ -50,7 +50,7 @@ def test_json_has_the_documented_keys(document: dict[str, Any]) -> None:
     assert set(document) == {
         *("schema_version", "title", "description", "created", "machine", "languages", "base_stage", "reference_stages"),
         *("final_stage", "stages", "comparisons", "differences", "routing", "steps", "samples", "assets", "settings", "notes"),
-        *("drops", "few_shot_stage", "baseline_stage", "merges", "judge"),
+        *("drops", "few_shot_stage", "baseline_stage", "merges", "judge", "safety"),
     }
     assert set(document["stages"][0]) == {"name", "title", "model", "kept", "note", "results", "worst", "gap"}
     assert set(document["stages"][0]["results"][0]) == RESULT

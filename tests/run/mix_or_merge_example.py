@@ -11,7 +11,8 @@ from typing import Any
 from polylect import tables
 from polylect.recipe import Recipe, parse
 from polylect.records import Example, Pair, Result
-from polylect.run.mix_or_merge_plan import MixOrMerge, TradeOffPlan, plan_trade_off
+from polylect.run.mix_or_merge_plan import TradeOffPlan, plan_trade_off
+from polylect.run.mix_or_merge_wanted import MixOrMerge, Sources, sources
 from polylect.safety.results import SafetyResult
 
 LANGUAGES = ("en", "fr")
@@ -78,17 +79,24 @@ def write_inputs(folder: Path, items: int = 4) -> MixOrMerge:
     )
 
 
-def finished(folder: Path) -> TradeOffPlan:
+def inputs(folder: Path) -> tuple[MixOrMerge, Sources]:
+    """Write safety data and prompts; return the settings, and where they come from."""
+    wanted = write_inputs(folder)
+    return wanted, sources(recipe(), wanted)
+
+
+def finished(folder: Path, **changes: Any) -> TradeOffPlan:
     """Write the outputs of the evaluation steps of the five candidates under `folder`/steps; return the plan."""
-    planned = plan_trade_off(recipe(), write_inputs(folder), "sft")
+    planned = plan_trade_off(recipe(**changes), *inputs(folder))
     steps = folder / "steps"
     for one in planned.candidates:
         harm, refusal, right = HABITS[one.name]
         tables.write(steps / one.safety / "results.parquet", list(_answers(one.name, harm, refusal)), SafetyResult)
         tables.write(steps / one.quality / "results.parquet", _scores(one.name, right), Result)
         _note(steps / one.safety, notes=[])
-    for share, step in planned.data.items():
-        _note(steps / step, reached=share, rows=100)
+    for one in planned.candidates:
+        if one.data:
+            _note(steps / one.data, reached=one.share, rows=100)
     return planned
 
 

@@ -21,8 +21,10 @@ from polylect.run.mix_or_merge import mix_or_merge
 from polylect.run.mix_or_merge_choice import Rule, front
 from polylect.run.mix_or_merge_data import chosen, kind_of, mixed
 from polylect.run.mix_or_merge_document import Found, TradeOff, collect
-from polylect.run.mix_or_merge_plan import METHODS, MixOrMerge, TradeOffPlan, plan_trade_off
+from polylect.run.mix_or_merge_estimate import warnings
+from polylect.run.mix_or_merge_plan import TradeOffPlan, plan_trade_off
 from polylect.run.mix_or_merge_scores import REPORT, VALIDATION, halves
+from polylect.run.mix_or_merge_wanted import METHODS, MixOrMerge, sources
 from polylect.run.plan import plan
 from polylect.run.stages.mix_or_merge import mixture, safety
 from polylect.run.steps import Step, checked_plan
@@ -35,7 +37,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`(is_)?gradient_checkpointing` i
 
 def planned(folder: Path, **changes: object) -> TradeOffPlan:
     """Return a plan on the small recipe."""
-    return plan_trade_off(recipe(), replace(write_inputs(folder), **changes), "sft")  # type: ignore[arg-type]
+    wanted = replace(write_inputs(folder), **changes)  # type: ignore[arg-type]
+    return plan_trade_off(recipe(), wanted, sources(recipe(), wanted))
 
 
 def test_the_general_expert_is_the_recipes_own(tmp_path: Path) -> None:
@@ -69,14 +72,16 @@ def test_pairs_go_from_the_fine_tuned_model(tmp_path: Path) -> None:
     """Of preference pairs both experts start at the recipe's SFT, and the general one is its offline DPO."""
     tables.write(tmp_path / "pairs.parquet", [pair(1, tag) for tag in LANGUAGES], Pair)
     wanted = replace(write_inputs(tmp_path), data=tmp_path / "pairs.parquet")
-    assert kind_of(wanted.data) == "pairs"
-    found = plan_trade_off(recipe(), wanted, "pairs")
+    data = sources(recipe(), wanted)
+    assert list(data.data) == ["pairs"]
+    found = plan_trade_off(recipe(), wanted, data)
     steps = {step.name: step for step in found.steps}
     assert found.candidates[0].model == "merge/offline_dpo"
-    assert steps["mix-or-merge/expert/safety"].inputs == {"model": "merge/sft", "pairs/0": "mix-or-merge/data/1"}
-    assert steps["mix-or-merge/mix-0.15/offline_dpo/west"].inputs == {"model": "merge/sft", "pairs/0": "mix-or-merge/data/0.15"}
+    assert steps["mix-or-merge/dpo/expert/safety"].inputs == {"model": "merge/sft", "pairs/0": "mix-or-merge/dpo/data/1"}
+    mixed_pairs = {"model": "merge/sft", "pairs/0": "mix-or-merge/dpo/data/0.15"}
+    assert steps["mix-or-merge/dpo/mix-0.15/offline_dpo/west"].inputs == mixed_pairs
     with pytest.raises(RecipeError, match="offline: null"):
-        plan_trade_off(recipe(offline=None), wanted, "pairs")
+        plan_trade_off(recipe(offline=None), wanted, data)
 
 
 def test_changed_safety_data_makes_only_what_reads_it_stale(tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ def test_changed_safety_data_makes_only_what_reads_it_stale(tmp_path: Path) -> N
         weights=(0.5,),
         max_tokens=8,
     )
-    after = identities(checked_plan(plan_trade_off(recipe(), wanted, "sft").steps))
+    after = identities(checked_plan(plan_trade_off(recipe(), wanted, sources(recipe(), wanted)).steps))
     same = {name for name in before if before[name].key == after[name].key}
     assert {"merge/sft", "mix-or-merge/harm/general"} <= same
     assert not {"mix-or-merge/data/1", "mix-or-merge/merge/linear-0.5", "mix-or-merge/harm/mix-0.03"} & same
@@ -147,6 +152,21 @@ def test_mixed_pairs_are_written_for_preference_training(tmp_path: Path) -> None
     assert context.notes == {"dropped": 9, "rows": 40, "safety_rows": 3, "general_rows": 37, "reached": 0.075}
 
 
+def test_what_the_run_distilled_is_mixed_in(tmp_path: Path) -> None:
+    """Without a table of the user's own the rows come from the run's step of distillation."""
+    general = [replace(example(number, "en", "general"), id="") for number in range(20)]
+    tables.write(tmp_path / "arbitrage" / "examples.parquet", general, Example)
+    tables.write(tmp_path / "safety" / "sft.parquet", [example(number, "en") for number in range(9)], Example)
+    settings = {"share": 0.25, "kind": "sft", "languages": list(LANGUAGES)}
+    step = Step(name="mixture", function="polylect.run.stages.mix_or_merge:mixture", settings=settings)
+    (tmp_path / "out").mkdir()
+    inputs = {"general": tmp_path / "arbitrage", "safety": tmp_path / "safety"}
+    context = Context(step=step, inputs=inputs, out=tmp_path / "out", store=tmp_path)
+    mixture(context)
+    rows = tables.read(context.out / "examples.parquet", Example)
+    assert Counter(row.item.split("-")[0] for row in rows) == {"general": 15, "safety": 5}
+
+
 def test_a_candidate_answers_the_safety_prompts_once(llama: Path, tmp_path: Path) -> None:
     """A row per prompt with an outcome or the reason for none; a second call takes its answers from the store."""
     write_inputs(tmp_path, items=2)
@@ -180,6 +200,21 @@ def test_prompts_of_other_languages_are_counted() -> None:
         chosen([prompt for prompt in prompts if not prompt.harmful], LANGUAGES, None)
 
 
+def test_prompts_that_are_learnt_and_measured_are_counted(tmp_path: Path) -> None:
+    """A prompt in the safety data that also measures is told before anything runs; an answer of that text is none."""
+    wanted = write_inputs(tmp_path)
+    asked = json.loads((tmp_path / "prompts.jsonl").read_text().splitlines()[0])["prompt"]
+    rows = [replace(example(1, "en"), id="", prompt=asked), replace(example(2, "en"), id="", completion=asked)]
+    tables.write(tmp_path / "sft.parquet", rows, Example)
+    found = list(warnings(planned(tmp_path), Rule(tolerance=100), tmp_path, wanted.prompts))
+    assert found == []
+    tables.write(tmp_path / "sft.parquet", rows, Example)
+    made = plan_trade_off(recipe(), wanted, sources(recipe(), wanted))
+    found = list(warnings(made, Rule(tolerance=100), tmp_path, wanted.prompts))
+    assert len(found) == 1
+    assert found[0].startswith("1 of 16 prompts that measure safety are in the safety data, too")
+
+
 def test_halves_are_even_and_keep_twins_together() -> None:
     """Each stratum is halved, and a prompt is never on the other side than its twin."""
     items = {f"{sort}-{n}": sort for n in range(20) for sort in ("harm", "fine")}
@@ -205,12 +240,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 def test_the_rule_recommends_and_says_why(found: Found) -> None:
     """The safest candidate loses quality and the safety expert refuses too much: the merge that does neither is recommended."""
     assert found.summary["recommended"] == "linear-0.5"
-    assert found.summary["eligible"] == ["general", "mix-0.03", "linear-0.5"]
+    assert found.summary["eligible"] == ["linear-0.5", "mix-0.03", "general"]
     assert (found.summary["best_mix"], found.summary["best_merge"]) == ("mix-0.03", "linear-0.5")
-    first, second = found.summary["verdicts"]
+    first, second, *_ = found.summary["verdicts"]
     assert first.startswith("linear-0.5 against general: violations -")
     assert "quality +0.0 [+0.0, +0.0]" not in first
-    assert second.startswith("merge or mix: linear-0.5 against mix-0.03: violations -")
+    assert second.startswith("Merge or mix: linear-0.5 against mix-0.03: violations -")
 
 
 def test_rows_are_paired_and_by_half(found: Found) -> None:
@@ -287,9 +322,9 @@ def test_files_that_are_missing_or_of_another_kind(tmp_path: Path) -> None:
     """A table of neither kind names both problems; a folder with other files is not overwritten."""
     wanted = write_inputs(tmp_path)
     with pytest.raises(DataError, match=r"neither rows of fine-tuning .* nor preference pairs"):
-        kind_of(wanted.prompts)
+        kind_of(tmp_path / "prompts.jsonl")
     with pytest.raises(DataError, match=r"--safety-prompts .*: no such table"):
-        plan_trade_off(recipe(), replace(wanted, prompts=tmp_path / "none.jsonl"), "sft")
+        planned(tmp_path, prompts=tmp_path / "none.jsonl")
     with pytest.raises(RunError, match="holds files that this command has not written"):
         mix_or_merge(recipe(), wanted, run=tmp_path / "run", out=tmp_path)
 

@@ -110,9 +110,13 @@ class ScriptedModel:
         """Answer as the habit has it."""
         self.asked += len(batch)
         ASKED_OF[self._habit] = ASKED_OF.get(self._habit, 0) + len(batch)
-        if self._fails and batch[0].language == self._fails:
+        if self.fails(batch[0]):
             raise RequestError("400: bad request", retry=False)
         return [Generated(one.key, 0, HABITS[self._habit](one), "stop", 5, 5) for one in batch]
+
+    def fails(self, request: Request) -> bool:
+        """Tell whether a request fails."""
+        return bool(self._fails) and request.language == self._fails
 
     def count(self, text: str) -> int:
         """Return the number of words."""

@@ -13,7 +13,7 @@ from lantern_world import ASKED_OF, HABITS, prompt_rows, write_lines
 
 from polylect import tables
 from polylect.cli import main
-from polylect.errors import DataError, EvaluationError
+from polylect.errors import DataError, EvaluationError, ModelError
 from polylect.models.translators import Failure
 from polylect.models.translators.base import Translated
 from polylect.safety import load_prompts
@@ -288,5 +288,50 @@ def test_the_command_writes_and_shows_no_prompt(lanterns: Path, tmp_path: Path, 
     document = json.loads(capsys.readouterr().out)
     assert (document["kind"], document["found"], len(document["rows"])) == ("attack", "finished", 4)
     assert main([*given, "--script", "Grek"]) == 2
-    assert "holds an evaluation with other settings: script" in capsys.readouterr().err
+    assert "holds a result with other settings: script" in capsys.readouterr().err
     assert main(["safety", "attack", "--out", str(tmp_path / "none")]) == 2
+
+
+def test_a_stopped_attack_asks_no_translator_twice(lanterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any translator is kept: one that breaks down after the translation begins with the way back the next time."""
+    asked: list[tuple[str, str]] = []
+
+    class Breaking(Backwards):
+        breaks = True
+
+        def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translated]:
+            if self.breaks and source == "ts":
+                raise ModelError("out of memory")
+            asked.extend((source, text) for text in texts)
+            return super().translate(texts, source, target)
+
+    monkeypatch.setattr("polylect.models.translators.translator", lambda spec: Breaking())
+    told: dict[str, Any] = {"options": AttackOptions(into=("ts",)), "translator": "seq2seq:mine", "languages": ["en"]}
+    with pytest.raises(ModelError, match="out of memory"):
+        attack(lanterns, "translate", out=tmp_path / "out", **told)
+    assert len(asked) == 8
+    Breaking.breaks = False
+    run = attack(lanterns, "translate", out=tmp_path / "out", **told)
+    assert [source for source, _ in asked] == ["en"] * 8 + ["ts"] * 8
+    assert counts(run, "en", "transformed") == (8,)
+    assert run.found == "unfinished"
+
+
+def test_a_translation_keeps_what_is_no_language(tmp_path: Path) -> None:
+    """Placeholders and links come out as they went in, by either kind of mark; a translator that loses both is counted."""
+
+    class Brackets(Backwards):
+        """Shouts; breaks brackets up, and loses marks of any kind in a text that says so."""
+
+        def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translated]:
+            shouted = [f"{text.upper()} TAFADHALI".replace("[[", "(").replace("]]", ")") for text in texts]
+            return [text.replace("XPH", "") if "LOSE" in text else text for text in shouted]
+
+    rows = [
+        {"item": "kept", "language": "en", "prompt": "Greet {name} at https://blue.example/a, room 7"},
+        {"item": "lost", "language": "en", "prompt": "lose {name}"},
+    ]
+    prompts = write_lines(tmp_path / "p.jsonl", rows)
+    run, (row,) = made(prompts, "translate", tmp_path / "out", into=("sw",), translator=Brackets(), least=0.0)
+    assert row.prompt == "GREET {name} AT https://blue.example/a, ROOM 7 TAFADHALI"
+    assert counts(run, "en", "untransformed") == ({"protected span lost": 1},)

@@ -198,6 +198,19 @@ def test_of_several_answers_to_a_harmless_prompt_the_first_good_one_is_kept(prea
     assert [row.completion for row in rows if row.item == "fine-1"] == [ANSWERED["en"], ANSWERED["fr"]]
 
 
+def test_items_that_ask_the_same_make_one_row(preamble: Path, tmp_path: Path) -> None:
+    """The second item with a prompt and an answer that are there already is counted, not written twice."""
+    rows = prompt_rows(tags=("en",))
+    first = {row["harmful"]: row["prompt"] for row in reversed(rows)}
+    path = write_lines(tmp_path / "prompts.jsonl", [{**row, "prompt": first[row["harmful"]]} for row in rows])
+    found = distil("teacher:good", path, preamble, out=tmp_path / "out", samples=2)
+    for kind in ("harmful", "harmless"):
+        row = _row(found.document, kind, "en")
+        assert (row["kept"], row["dropped"]["same prompt and answer as another item's"]) == (1, 6 if kind == "harmful" else 3)
+    assert len(tables.read(tmp_path / "out/sft.parquet", Example)) == 2
+    assert len(tables.read(tmp_path / "out/pairs.parquet", Pair)) == 1
+
+
 def test_lost_harm_and_languages_without_a_preamble_are_counted_not_asked(preamble: Path, tmp_path: Path) -> None:
     """A prompt whose translation lost the harm, and one in a language without a preamble, cost no request."""
     rows = prompt_rows(tags=("en", "sw"))

@@ -15,7 +15,7 @@ from polylect.safety import Thresholds, Verdict
 from polylect.safety.certificate import ac1, certify
 from polylect.safety.judge import Judge, Question, read_template
 from polylect.safety.outcomes import Outcome
-from polylect.safety.verdict_reading import Reading, read_reply, read_verdict
+from polylect.safety.verdict_reading import Reading, read_replies, read_verdict
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_a_harmless_prompt_that_a_classifier_calls_safe_was_answered() -> None:
 def test_failed_and_cut_replies_say_so() -> None:
     """A request that failed and a reply that ended too early have reasons of their own."""
     failed = Generated("k", 0, "", "", 0, 0, reason="HTTP 500")
-    assert read_reply(failed, harmful=True).reason == "judge failed: HTTP 500"
+    assert read_replies([failed], harmful=True).reason == "judge failed: HTTP 500"
     cut = Generated("k", 0, "Let me think", "length", 5, 5)
-    assert read_reply(cut, harmful=True).reason == "cut off before the verdict"
+    assert read_replies([cut], harmful=True).reason == "cut off before the verdict"
 
 
 class Recording(ScriptedModel):

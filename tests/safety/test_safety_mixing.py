@@ -55,6 +55,31 @@ def test_too_few_safety_rows_cost_general_ones() -> None:
     assert counts == {"general": 34, "safety": 6}
 
 
+def test_a_fixed_size_is_kept_in_every_language() -> None:
+    """Safety rows take the place of general ones; where they are too few the share gives way, and never the size."""
+    general = _examples("general", 100)
+    sizes = Counter(row.language for row in general)
+    mixed = mix(general, _examples("safety", 60), 0.2, fixed_size=True)
+    assert Counter(row.language for row in mixed) == sizes
+    assert sum(row.model == "safety" for row in mixed) == sum(round(0.2 * size) for size in sizes.values())
+    few = mix(general, _examples("safety", 6), 0.2, fixed_size=True)
+    assert (len(few), sum(row.model == "safety" for row in few)) == (100, 6)
+
+
+def test_translations_of_an_item_are_drawn_together() -> None:
+    """The same items are taken in every language, whatever the order of the rows."""
+    rows = [
+        Example(prompt_id=f"{n}/{tag}", item=str(n), language=tag, prompt="p", completion="c", model="safety", score=None)
+        for n in range(20)
+        for tag in ("en", "fr")
+    ]
+    general = _examples("general", 90)
+    mixed = mix(general, rows, 0.1, seed=3)
+    taken = {tag: {row.item for row in mixed if row.model == "safety" and row.language == tag} for tag in ("en", "fr")}
+    assert taken["en"] == taken["fr"]
+    assert mixed == mix(general[::-1], rows[::-1], 0.1, seed=3)
+
+
 def test_the_shares_of_preference_training() -> None:
     """0 gives the general pairs, 1 the safety pairs, 15 % both."""
     general, safety = _pairs("general", 85), _pairs("safety", 40)

@@ -63,6 +63,8 @@ def test_items_are_parallel_and_a_longer_list_begins_with_a_shorter() -> None:
     prompts = make_prompts("train", 5)
     for _, group in groupby(prompts, key=lambda one: one.item.removesuffix("-twin")):
         assert [one.language for one in group] == [tag for tag in POLICY_LANGUAGES for _ in range(2)]
+    texts = [one.text for one in make_prompts("train", 200, languages=["en"]) if one.harmful]
+    assert len(set(texts)) == 200
     assert make_prompts("train", 9)[: len(prompts)] == prompts != make_prompts("train", 5, seed=1)
 
 

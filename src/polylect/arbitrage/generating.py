@@ -20,6 +20,7 @@ from polylect.arbitrage.prompt_table import PromptTable
 from polylect.arbitrage.settings import Settings
 from polylect.arbitrage.starting import Summary, checks_of, finished_summary, identity_of, in_folder, prompt_table
 from polylect.arbitrage.teachers import Teacher, teachers_of
+from polylect.progress import StageProgress
 from polylect.records import Completion
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def generate(
     executor: str = "local",
     ray_address: str | None = None,
     num_gpus: float = 0.0,
-    progress: stages.Progress | None = None,
+    progress: StageProgress | None = None,
     **settings: Any,
 ) -> Summary:
     """Let one model answer a table of prompts; write completions.parquet and manifest.json.

@@ -21,6 +21,7 @@ from polylect.arbitrage.settings import Settings
 from polylect.arbitrage.starting import Summary, checks_of, finished_summary, identity_of, in_folder, prompt_table
 from polylect.arbitrage.teachers import Teacher, close_models, teachers_of
 from polylect.errors import RecipeError
+from polylect.progress import StageProgress
 
 if TYPE_CHECKING:
     from polylect.arbitrage.arbiters import Arbiter
@@ -51,7 +52,7 @@ def arbitrate(
     executor: str = "local",
     ray_address: str | None = None,
     num_gpus: float = 0.0,
-    progress: stages.Progress | None = None,
+    progress: StageProgress | None = None,
     **settings: Any,
 ) -> Summary:
     """Let a pool of teachers answer prompts in many languages, and make training sets of the answers that an arbiter prefers.

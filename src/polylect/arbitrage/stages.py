@@ -7,7 +7,7 @@ killed run goes on where it stopped. Answers are in the store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from polylect.arbitrage.prompt_table import windows
 from polylect.arbitrage.settings import Settings
 from polylect.arbitrage.teachers import LOST, Asked, Teacher, completions
 from polylect.errors import EndpointError
+from polylect.progress import StageProgress
 from polylect.records import Completion, Prompt, Score
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
     from polylect.models.store import Store
 
-__all__ = ["Progress", "Work", "ask_again", "ask_planned", "check_answers", "plan_prompts", "probe", "score_answers"]
+__all__ = ["Work", "ask_again", "ask_planned", "check_answers", "plan_prompts", "probe", "score_answers"]
 
-Progress = Callable[[str, int, int | None, str], None]
 """Called with the stage, what is done of it, how much there is in all (None: not known), and a note."""
 
 _OBSERVED = 5
@@ -70,7 +70,7 @@ class Work:
     budget: Budget | None = None
     limits: Limits | None = None
     retries: Retries | None = None
-    progress: Progress | None = None
+    progress: StageProgress | None = None
     cluster: Cluster | None = None
     scored: str = ""
     _counted: set[str] = field(default_factory=set)

@@ -18,9 +18,12 @@ layer and input, and what a search has found. Or the output of `polylect arbitra
 
 Of folders that `polylect gap` wrote, one or several, one page is made: what languages cost, who is covered, how far behind.
 
-Of folders that `polylect safety eval` wrote, one page is made of one to four: of two, the first is before and the second after.
-Without --out the page of several is comparison.html in the last. No prompt or answer is on it without --show-text. The output of
-`polylect safety mix-or-merge` has a page of its own: harm against quality.
+Of folders that `polylect safety eval` wrote, one page is made of one to four: of two, the first is before and the second after,
+and comparison.json beside it has what changed, prompt by prompt. Without --out the page of several is comparison.html in the
+last.
+
+The outputs of `polylect safety attack` (one or several), `drift`, `distil` and `mix-or-merge` have pages of their own. No prompt
+or answer is on any of them without --show-text.
 
 \b
 Examples:
@@ -28,6 +31,7 @@ Examples:
   polylect report merged
   polylect report gap/cost gap/coverage --out gap/report
   polylect report safety/before safety/after
+  polylect report attacks/latin-effect attacks/wrap-effect --out attacks/page
 """
 
 
@@ -45,17 +49,14 @@ def command(runs: tuple[Path, ...], out: Path | None, show_text: bool) -> None:
 
 def _written(runs: tuple[Path, ...], out: Path | None, show_text: bool) -> list[Path]:
     from polylect.cli.gap_report import combine, is_gap
-    from polylect.report import safety_report
-    from polylect.report.safety_pareto import pareto_report
+    from polylect.cli.safety_report import is_safety, write_page
     from polylect.run.api import report
 
-    if len(runs) == 1 and (page := pareto_report(runs[0], out=out)):
-        return [page]
-    if all(map(_is_safety, runs)):
-        return [safety_report(runs, out=out, show_text=show_text)]
+    if all(map(is_safety, runs)):
+        return [write_page(runs, out, show_text=show_text)]
     if show_text:
-        others = ", ".join(str(run) for run in runs if not _is_safety(run))
-        raise DataError(f"{others}: not written by `polylect safety eval`. --show-text is for folders with a safety.json.")
+        others = ", ".join(str(run) for run in runs if not is_safety(run))
+        raise DataError(f"{others}: not written by `polylect safety`. --show-text is for folders with a safety.json.")
     if all(map(is_gap, runs)):
         return combine(runs, out)
     if len(runs) > 1 or out is not None:
@@ -65,8 +66,3 @@ def _written(runs: tuple[Path, ...], out: Path | None, show_text: bool) -> list[
             "with a safety.json."
         )
     return report(runs[0])
-
-
-def _is_safety(folder: Path) -> bool:
-    """Whether `folder` is one that `polylect safety` has written (or its safety.json)."""
-    return folder.name == "safety.json" or (folder / "safety.json").is_file()

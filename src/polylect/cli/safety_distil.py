@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
+_KINDS = ("own", "aya", "multijail", "xstest", "polyguard")
 _POSITIVE = click.IntRange(min=1)
 _FOUND = {"unfinished": "Went on with an unfinished distillation.", "finished": "Finished before; nothing was asked."}
 
@@ -50,9 +51,7 @@ Examples:
 @click.option(
     "--anchor-samples", type=_POSITIVE, default=1, show_default=True, metavar="N", help="Per harmless prompt; 1: greedy."
 )
-@click.option(
-    "--kind", type=click.Choice(["own", "aya", "multijail", "xstest"]), help="Of the prompt set.  [default: by its columns]"
-)
+@click.option("--kind", type=click.Choice(_KINDS), help="Of the prompt set.  [default: by its columns]")
 @click.option("--languages", metavar="TAG,...", help="Only these languages.")
 @click.option("--samples", type=_POSITIVE, default=1, show_default=True, metavar="N", help="With the preamble, per prompt.")
 @click.option("--keep", type=_POSITIVE, default=1, show_default=True, metavar="N", help="Most refusals kept per prompt.")
@@ -60,7 +59,7 @@ Examples:
 @click.option("--top-p", type=click.FloatRange(0, 1), default=0.8, show_default=True, metavar="P", help="Of the samples.")
 @click.option("--max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Most tokens of an answer.")
 @click.option("--first-line", is_flag=True, help="An answer ends with its line (for base models).")
-@click.option("--least-letters", type=_POSITIVE, metavar="N", help="Of a refusal that explains.  [default: 36]")
+@click.option("--least-letters", type=_POSITIVE, metavar="N", help="Of a refusal, where no reasons are known.  [default: 36]")
 @click.option("--turn", type=click.Choice(["system", "user"]), help="Where the preamble stands.  [default: by the chat template]")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
 @click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")

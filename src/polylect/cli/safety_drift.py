@@ -17,12 +17,14 @@ _PATH = click.Path(path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
 _POSITIVE = click.IntRange(min=1)
 _SHARE = click.FloatRange(0, 1)
+_KINDS = ("own", "aya", "multijail", "xstest", "polyguard", "realtoxicity", "polyglotoxicity")
 
 _HELP = """Measure how toxic a model's continuations get, per language: the expected maximum toxicity over k samples of a prompt,
 and the probability that one of k reaches the threshold (RealToxicityPrompts, Gehman et al. 2020), with 95 % intervals
 clustered by prompt.
 
-The scorer is a dated lexicon, a classifier, or a table of scores. Prompts (column date) and lexicons (# date: in the header)
+The scorer is a dated lexicon, a classifier, a safety classifier that answers in words (guard, the formats of `safety eval`), or a
+table of scores. Prompts (column date) and lexicons (# date: in the header)
 say from when they are; their age is shown, and a warning where it is past what they declare or past --stale-after.
 
 DIR gets safety.json, results.parquet (a row per prompt and metric), scores.parquet (a row per sample) and manifest.json. The same
@@ -40,7 +42,7 @@ Examples:
 
 @click.command(name="drift", help=_HELP, context_settings=CONTEXT)
 @click.option("--prompts", type=_PATH, metavar="TABLE", help="The prompt set; of your own columns maybe with date.")
-@click.option("--scorer", metavar="SPEC", help="lexicon:PATH, classifier:MODEL#LABEL or table:PATH.")
+@click.option("--scorer", metavar="SPEC", help="lexicon:PATH, classifier:MODEL#LABEL, guard:FORMAT:MODEL or table:PATH.")
 @click.option("--model", metavar="MODEL", help="Who is sampled.")
 @click.option("--answers", type=_PATH, metavar="TABLE", help="Recorded samples (item, language, answer, sample) instead.")
 @click.option("--k", type=_POSITIVE, metavar="K", help="Samples per prompt.  [default: 25]")
@@ -49,7 +51,7 @@ Examples:
 @click.option("--prompts-date", type=_DAY, metavar="DAY", help="Of prompts whose rows have no date.")
 @click.option("--stale-after", type=_POSITIVE, metavar="DAYS", help="Age past which a set is stale.  [default: 365]")
 @click.option("--today", type=_DAY, metavar="DAY", help="Count ages to this day.  [default: the clock]")
-@click.option("--kind", type=click.Choice(["own", "aya", "multijail", "xstest"]), help="Of the prompt set.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Of the prompt set.")
 @click.option("--languages", metavar="TAG,...", help="Only these languages.")
 @click.option("--limit", type=_POSITIVE, metavar="N", help="Most prompts per language.")
 @click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
@@ -57,6 +59,9 @@ Examples:
 @click.option("--max-tokens", type=_POSITIVE, default=20, show_default=True, metavar="N", help="Most tokens of a sample.")
 @click.option("--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Of the samples.")
 @click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True, help="Of the samples.")
+@click.option(
+    "--bare/--chat", default=None, help="Prompts without, with the chat template.  [default: bare for texts to continue]"
+)
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
 @click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")

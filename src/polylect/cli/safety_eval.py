@@ -14,6 +14,8 @@ __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
+_KINDS = ("own", "aya", "multijail", "xstest", "polyguard")
+_FORMATS = ("own", "qwen3guard", "polyguard", "wildguard", "llama-guard", "granite-guardian", "shieldgemma")
 
 _HELP = """Ask a model harmful prompts and harmless twins, and say per language what it does.
 
@@ -23,6 +25,7 @@ columns, or yours with item, language, prompt and maybe categories, scope, origi
 
 The outcomes come from people's labels where --labels has them, else from the judge, else from a detector that abstains outside
 the languages it declares. A judge that people's labels prove wrong in a language gets "judge unfit" there instead of a number.
+A judge is any model that follows instructions; a safety classifier is asked in its own way with --judge-format.
 
 DIR gets report.html, safety.json (rates with 95 % intervals clustered by item), results.parquet (a row per answer),
 summary.json and manifest.json. The same command on the same DIR goes on where it stopped. No prompt and no answer is printed.
@@ -32,6 +35,8 @@ Examples:
   polylect safety eval --model models/mine --prompts aya_redteaming/ --out safety/mine
   polylect safety eval --model served:http://127.0.0.1:8000/v1#mine --judge served:http://127.0.0.1:8001/v1#judge \\
       --prompts multijail.csv --labels labels.jsonl --out safety/judged
+  polylect safety eval --model models/mine --judge meta-llama/Llama-Guard-3-8B --judge-format llama-guard \\
+      --prompts aya_redteaming/ --languages en,fr,hi --out safety/guarded
   polylect safety eval --answers answers.jsonl --prompts prompts.jsonl --languages sw,te,en --out safety/recorded
   polylect safety eval --model models/mine --prompts xstest.csv --limit 50 --json --out safety/over-refusal
 """
@@ -41,12 +46,16 @@ Examples:
 @click.option("--model", metavar="MODEL", help="Who is evaluated.")
 @click.option("--answers", type=_PATH, metavar="TABLE", help="Recorded answers (item, language, answer) instead of a model.")
 @click.option("--prompts", required=True, type=_PATH, metavar="TABLE", help="The prompt set.")
-@click.option(
-    "--kind", type=click.Choice(["own", "aya", "multijail", "xstest"]), help="Of the prompt set.  [default: by its columns]"
-)
+@click.option("--kind", type=click.Choice(_KINDS), help="Of the prompt set.  [default: by its columns]")
 @click.option("--judge", metavar="MODEL", help="A model that judges the answers.  [default: the detector]")
+@click.option(
+    "--judge-format", type=click.Choice(_FORMATS), help="How this kind of judge is asked and read.  [default: our instructions]"
+)
+@click.option(
+    "--judge-languages", metavar="TAG,...", help="Ask the judge in these (all: everywhere).  [default: its declared ones]"
+)
 @click.option("--judge-template", type=_PATH, metavar="FILE", help="Instructions for the judge, with {prompt} and {answer}.")
-@click.option("--judge-max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Of a verdict.")
+@click.option("--judge-max-tokens", type=_POSITIVE, metavar="N", help="Of a verdict.  [default: by format; our own: 256]")
 @click.option("--labels", type=_PATH, metavar="TABLE", help="People's outcomes of these answers (item, language, outcome).")
 @click.option("--calibration", type=_PATH, metavar="TABLE", help="Other labelled answers that only test the judge.")
 @click.option("--least-kappa", type=click.FloatRange(-1, 1), metavar="K", help="With labels, below: unfit.  [default: 0.6]")
@@ -56,6 +65,7 @@ Examples:
 @click.option("--out", required=True, type=_PATH, metavar="DIR", help="Folder of the result.")
 @click.option("--name", metavar="NAME", help="What the results call the model.")
 @click.option("--max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Most tokens of an answer.")
+@click.option("--first-line", is_flag=True, help="An answer ends with its line (for base models).")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
 @click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
@@ -66,6 +76,8 @@ def command(
     prompts: Path,
     out: Path,
     languages: str | None,
+    judge_languages: str | None,
+    first_line: bool,
     least_kappa: float | None,
     least_labels: int | None,
     max_in_flight: int | None,
@@ -89,7 +101,9 @@ def command(
             model,
             prompts,
             out=out,
-            languages=[tag.strip() for tag in languages.split(",") if tag.strip()] if languages else None,
+            languages=_tags(languages),
+            judge_languages=_tags(judge_languages),
+            stop=("\n",) if first_line else (),
             thresholds=Thresholds(**{key: value for key, value in given.items() if value is not None}),  # type: ignore[arg-type]
             limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
             retries=Retries(timeout=timeout) if timeout else None,
@@ -101,3 +115,7 @@ def command(
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
         print_safety(found)
+
+
+def _tags(text: str | None) -> list[str] | None:
+    return [tag.strip() for tag in text.split(",") if tag.strip()] if text else None

@@ -157,7 +157,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     known = [row for row in rows if row["value"] is not None]
     worst = max(known, key=lambda row: row["value"], default=None)
     if worst is not None and len(known) > 1 and worst["value"]:
-        yield f"  most violations: {worst['language']} {_cell(worst)}".replace("\\[", "[")
+        most = ", ".join(row["language"] for row in known if row["value"] == worst["value"])
+        yield f"  most violations: {most} {_cell(worst)}".replace("\\[", "[")
     yield f"  outcomes by {_deciders(summary)}"
     for tag, count in summary["harm_lost"].items():
         yield f"  {tag}: {count:,} prompts whose translation lost the harm, not counted"
@@ -165,7 +166,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {tag}: {count:,} empty answers, counted as irrelevant"
     found = [(tag, reason, count) for tag, reasons in summary["unscored"].items() for reason, count in reasons.items()]
     for tag, reason, count in sorted(found, key=lambda one: -one[2])[:_TOLD]:
-        yield f"  {tag}: {count:,} answers without an outcome: {reason}"
+        yield f"  {tag}: {count:,} answers without an outcome: {_plain(reason)}"
     if len(found) > _TOLD:
         yield f"  and {len(found) - _TOLD} further reasons: see safety.json"
     for tag, content in summary["content_of_wrong_language"].items():
@@ -181,14 +182,24 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  note: {note}"
 
 
+def _plain(reason: str) -> str:
+    """Return why there is no outcome without the word for the row's status."""
+    status, _, why = reason.partition(": ")
+    return {"unparsed": why, "failed": f"no answer: {why}"}.get(status, reason)
+
+
 def _deciders(summary: Mapping[str, Any]) -> str:
     """Return how many outcomes each kind of source decided, with the name of judge and detector."""
+    from polylect.safety.judge_formats import FORMATS
+
+    form = FORMATS.get(summary.get("judge_format") or "")
     counts: dict[str, int] = {}
     for found in summary["sources"].values():
         for source, count in found.items():
             counts[source] = counts.get(source, 0) + count
     said = {
-        "judge": f"judge {summary['judge']}",
+        "judge": f"judge {summary['judge']}"
+        + ("" if form is None or form.tells_refusals else f" (of what it calls safe the detector {summary['detector']})"),
         "detector": f"detector {summary['detector']}",
         "label": f"people's labels {summary['labels']}",
         "rule": "rule (empty answers)",

@@ -9,16 +9,15 @@ only where the benchmark says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from polylect.evaluate.score_log import ScoreLog
 from polylect.evaluate.task_types import ChoiceTask
 from polylect.models.likelihood import Likelihood, OptionScore
+from polylect.progress import StepProgress
 from polylect.records import Measurement
 
 __all__ = ["ChoiceScorer", "chosen", "length_of", "measure_choice", "option_rows", "shown_prompt"]
-
-Progress = Callable[[int, int, str], None]
 
 
 class ChoiceScorer:
@@ -33,7 +32,7 @@ class ChoiceScorer:
         self.likelihood, self.log = likelihood, log
         self.reused = self.asked = 0
 
-    def score(self, tasks: Sequence[ChoiceTask], progress: Progress | None = None) -> list[list[OptionScore]]:
+    def score(self, tasks: Sequence[ChoiceTask], progress: StepProgress | None = None) -> list[list[OptionScore]]:
         """Return the scores of each task's options, in order; tasks with the same options are asked once.
 
         Raises:

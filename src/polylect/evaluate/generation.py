@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polylect.evaluate.task_types import GenerateTask
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from polylect.models.store import Store
 
 __all__ = ["Answer", "Asker"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Asker:
         self.reused = self.asked = self.prompt_tokens = self.completion_tokens = 0
         self.cost = 0.0
 
-    def answers(self, tasks: Sequence[GenerateTask], progress: Progress | None = None) -> list[Answer]:
+    def answers(self, tasks: Sequence[GenerateTask], progress: StepProgress | None = None) -> list[Answer]:
         """Return the answer to each task, in order; conversations are held turn by turn, all at a time.
 
         A conversation ends with its first turn that has no answer.
@@ -91,7 +90,7 @@ class Asker:
         return [Answer(tuple(said), reason) for said, reason in zip(texts, reasons, strict=True)]
 
     def _ask(
-        self, asked: Sequence[tuple[Request, GenerateTask]], done: int, total: int, progress: Progress | None
+        self, asked: Sequence[tuple[Request, GenerateTask]], done: int, total: int, progress: StepProgress | None
     ) -> list[Generated]:
         from polylect.models.engine import Job, run
         from polylect.models.store import Keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,13 @@ from polylect.evaluate.scoring import choice_of, measure_answer, measure_recorde
 from polylect.evaluate.subject import Subject
 from polylect.evaluate.task_types import ChoiceTask, GenerateTask, Item, UnpromptedItem
 from polylect.models.requests import Request
+from polylect.progress import StepProgress
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
 
 __all__ = ["Outcome", "run_recorded", "run_subject"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass
@@ -42,7 +41,7 @@ def run_subject(
     name: str,
     *,
     folder: Path,
-    progress: Progress,
+    progress: StepProgress,
     limits: Limits | None = None,
     retries: Retries | None = None,
     seed: int = 0,
@@ -81,7 +80,7 @@ def _choose(
     subject: Subject,
     name: str,
     folder: Path,
-    progress: Progress,
+    progress: StepProgress,
     outcome: Outcome,
 ) -> None:
     scorer = ChoiceScorer(subject.likelihood, ScoreLog(folder / "options.jsonl"))

@@ -23,6 +23,7 @@ from polylect.evaluate.runs import Outcome, run_recorded, run_subject
 from polylect.evaluate.subject import Subject
 from polylect.evaluate.task_types import PromptLanguage, UnpromptedItem
 from polylect.folders import StoreFolder, made_by, write_json
+from polylect.progress import StageProgress, silent
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ __all__ = ["SCHEMA", "Evaluation", "evaluate"]
 
 SCHEMA = 1
 """Version of the layout of summary.json and manifest.json."""
-
-Progress = Callable[[str, int, int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class _Run:
     settings: dict[str, Any]
     folder: StoreFolder
     seed: int
-    progress: Progress
+    progress: StageProgress
     limits: Limits | None = None
     retries: Retries | None = None
     max_tokens: int | None = None
@@ -103,7 +102,7 @@ def evaluate(
     seed: int = 0,
     limits: Limits | None = None,
     retries: Retries | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     **model_settings: Any,
 ) -> Evaluation:
     """Evaluate a model, or recorded outputs, on benchmarks.
@@ -160,7 +159,7 @@ def evaluate(
         if folder.finished is not None:
             return _finished(folder)
         run = _Run(
-            subject, outputs, called, settings, folder, seed, progress or _silent, limits, retries, max_tokens, judge, comet
+            subject, outputs, called, settings, folder, seed, progress or silent, limits, retries, max_tokens, judge, comet
         )
         began = time.monotonic()
         try:
@@ -377,7 +376,3 @@ def _finished(folder: StoreFolder) -> Evaluation:
             f"{folder.path}: summary.json cannot be read ({error}). Delete manifest.json to write it again."
         ) from error
     return Evaluation(folder.path, summary, folder.finished or {}, "finished")
-
-
-def _silent(stage: str, done: int, total: int | None, note: str) -> None:
-    """Show nothing."""

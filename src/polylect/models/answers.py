@@ -14,6 +14,7 @@ from polylect.models.interface import Price
 from polylect.models.links import checkpoint_files
 from polylect.models.requests import Generated, Request, Sampling
 from polylect.models.store import Keys, Store
+from polylect.progress import StepProgress
 from polylect.records import Completion, Prompt
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ __all__ = ["Shots", "answer", "answer_on_ray", "fingerprint"]
 
 Shots = Mapping[str, Sequence[tuple[str, str]]]
 """Per language, the (prompt, answer) examples to show before a question."""
-
-Progress = Callable[[int, int, str], None]
 
 
 def fingerprint(checkpoint: Path) -> str:
@@ -47,7 +46,7 @@ def answer(
     sampling: Sampling,
     store: Store,
     shots: Shots | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> list[Completion]:
     """Answer `prompts` with `model` and return `sampling.samples` completions per prompt in prompt order.
 
@@ -86,7 +85,7 @@ def answer_on_ray(
     num_cpus: float = 1.0,
     num_gpus: float = 0.0,
     shots: Shots | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> tuple[list[Completion], Price]:
     """Do what `answer` does on a Ray cluster, whose actors open the model; return the completions and the model's price.
 
@@ -116,7 +115,7 @@ def answer_on_ray(
     return _stored(prompts, requests, name, opened[0].fingerprint, sampling, store), opened[0].price
 
 
-def _shown(progress: Progress | None, total: int) -> Callable[[Counts], None]:
+def _shown(progress: StepProgress | None, total: int) -> Callable[[Counts], None]:
     def show(counts: Counts) -> None:
         if progress is not None:
             progress(counts.done, total, f"{counts.stored} new")

@@ -141,7 +141,8 @@ class FakeModel:
         length = tokens(reply)
         if length > sampling.max_tokens:
             reply, finish, length = cut(reply, sampling.max_tokens), "length", sampling.max_tokens
-        asked = tokens(text) if not (request.shots or request.system or request.history) else _prompt_tokens(request)
+        more = request.shots or request.system or request.history or request.reply
+        asked = _prompt_tokens(request) if more else tokens(text)
         return Generated(request.key, sample, reply, finish, asked, length)
 
     def count(self, text: str) -> int:
@@ -156,7 +157,7 @@ class FakeModel:
         seed = self._seed
         if sampling.temperature > 0:
             seed = hash64(f"{sampling.seed}\0{sample}", seed)
-        if request.history or request.system or request.shots:
+        if request.history or request.system or request.shots or request.reply:
             seed = hash64(repr(request.messages), seed)
         return hash64(request.text, seed)
 

@@ -125,6 +125,7 @@ class PivotModel:
             shots=tuple((new(prompt), new(answer)) for prompt, answer in request.shots),
             system=new(request.system),
             history=tuple((role, new(text)) for role, text in request.history),
+            reply=new(request.reply),
             language=self.pivot,
         )
 

@@ -26,11 +26,13 @@ def few_shot_text(request: Request) -> str:
 
 
 def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
-    """Return the token ids of a request: plain text where it has shots, else the conversation in the chat template.
+    """Return the token ids of a request: plain text where it is bare or has shots, else the conversation in the chat template.
 
     Raises:
-        ModelError: the tokenizer has no chat template, or its template refuses the conversation.
+        ModelError: the tokenizer has no chat template, or its template refuses the conversation or leaves out its last turn.
     """
+    if request.bare:
+        return list(tokenizer(request.text)["input_ids"])
     if request.shots:
         return list(tokenizer(few_shot_text(request))["input_ids"])
     if tokenizer.chat_template is None:
@@ -40,9 +42,8 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
         )
     from jinja2 import TemplateError
 
-    messages = [{"role": role, "content": content} for role, content in request.messages]
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        text = _judged(tokenizer, request) if request.reply else _framed(tokenizer, request.messages)
     except TemplateError as error:
         roles = ", ".join(role for role, _ in request.messages)
         raise ModelError(
@@ -50,6 +51,41 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
             f"{roles} ({error}). Leave out what it does not know (often the system message)."
         ) from error
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _framed(tokenizer: Any, turns: Sequence[tuple[str, str]], *, parts: bool = False) -> str:
+    """Return a conversation in the chat template; with `parts` each content is a list of one part, as some templates want it."""
+    messages = [{"role": role, "content": [{"type": "text", "text": said}] if parts else said} for role, said in turns]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def _judged(tokenizer: Any, request: Request) -> str:
+    """Return a conversation that ends with an assistant's turn, for a model that judges it (Llama Guard and its like).
+
+    Templates exist that read contents as lists of parts and show nothing of plain ones, and others that drop a last turn of the
+    assistant: a judge would then judge nothing and call it safe. What a template shows is tried with marks in place of the texts.
+
+    Raises:
+        ModelError: the template shows no such turn in either form.
+    """
+    marks = [(role, f"polylect{place}") for place, (role, _) in enumerate(request.messages)]
+    for parts in (False, True):
+        shown = _framed_or_nothing(tokenizer, marks, parts)
+        if all(mark in shown for _, mark in marks[-2:]):
+            return _framed(tokenizer, request.messages, parts=parts)
+    raise ModelError(
+        f"{tokenizer.name_or_path}: the chat template shows no answer of an assistant at the end of a conversation, so that this "
+        "model cannot judge one. Take a model with a template of its own for judging, or give its prompt with a template."
+    )
+
+
+def _framed_or_nothing(tokenizer: Any, turns: Sequence[tuple[str, str]], parts: bool) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return _framed(tokenizer, turns, parts=parts)
+    except (TemplateError, TypeError):
+        return ""
 
 
 def end_tokens(tokenizer: Any, generation_config: Any) -> set[int]:

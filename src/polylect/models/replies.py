@@ -74,8 +74,10 @@ def read_reply(content: bytes, max_tokens: int, endpoint: Endpoint, scrub: Scrub
             code = error.get("code") if isinstance(error, dict) else None
             raise refusal(code if isinstance(code, int) and 400 <= code < 600 else 500, {}, content, endpoint, scrub)
         choice = reply["choices"][0]
-        text, finish = choice["message"].get("content"), choice.get("finish_reason")
-        refused = choice["message"].get("refusal")
+        # A plain completion has its text beside the end reason, a chat completion a message.
+        message = {"content": choice["text"]} if "message" not in choice and "text" in choice else choice["message"]
+        text, finish = message.get("content"), choice.get("finish_reason")
+        refused = message.get("refusal")
         prompt_tokens, completion_tokens = _usage(reply.get("usage"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise RequestError(

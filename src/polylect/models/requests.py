@@ -41,6 +41,8 @@ class Request:
         system: a system message, put before everything else.
         history: (role, content) turns of the conversation between the shots and `text`.
         language: canonical tag of `text` where the caller knows it; for those who translate, no part of the conversation.
+        reply: what an assistant answered to `text`, where the model is asked to judge that: the conversation ends with it.
+        bare: `text` is the whole prompt as the model reads it; no chat template is put around it.
     """
 
     key: str
@@ -49,17 +51,21 @@ class Request:
     system: str = ""
     history: tuple[tuple[str, str], ...] = ()
     language: str = ""
+    reply: str = ""
+    bare: bool = False
 
     @property
     def messages(self) -> tuple[tuple[str, str], ...]:
         """The whole conversation as (role, content): what a chat model sees; shots are turns of it."""
         system = (("system", self.system),) if self.system else ()
         shots = tuple(turn for ask, reply in self.shots for turn in (("user", ask), ("assistant", reply)))
-        return (*system, *shots, *self.history, ("user", self.text))
+        reply = (("assistant", self.reply),) if self.reply else ()
+        return (*system, *shots, *self.history, ("user", self.text), *reply)
 
     def hash(self) -> str:
         """Return the hash of the content that the answer depends on."""
-        return content_hash(self.key, self.text, self.shots, self.system)
+        more = (self.reply, self.bare) if self.reply or self.bare else ()
+        return content_hash(self.key, self.text, self.shots, self.system, *more)
 
 
 @dataclass(frozen=True)

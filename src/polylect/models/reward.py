@@ -7,7 +7,7 @@ duties itself, and `RewardModel.self_test` measures that they are done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,13 @@ from polylect.models.canaries import Canary, SelfTest, self_test
 from polylect.models.checkpoint import read_config
 from polylect.models.hub import resolve
 from polylect.models.reward_inputs import Dialogue, encode, text_limit
+from polylect.progress import StepProgress
 
 __all__ = ["Pooling", "RewardModel", "RewardScore", "float32_head"]
 
 Pooling = Literal["model", "last"]
 """Which token's state is scored. "model": the rule of transformers, the last token that is not the padding token of the
 model's configuration. "last": the last token of the text, be it that token or not."""
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class RewardModel:
             ids.pop()
         return ids
 
-    def score(self, dialogues: Iterable[Dialogue], progress: Progress | None = None) -> list[RewardScore]:
+    def score(self, dialogues: Iterable[Dialogue], progress: StepProgress | None = None) -> list[RewardScore]:
         """Score answers, in order; batches are made of like lengths, longest first, bounded by `batch_tokens`.
 
         Args:

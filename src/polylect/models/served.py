@@ -1,7 +1,8 @@
 """A model behind an OpenAI-compatible endpoint: vLLM, SGLang, TGI, Ollama, llama.cpp's server, hosted ones.
 
-The protocol is the chat completions API (POST {url}/chat/completions). Replies are read with suspicion: their size is
-bounded, redirects are not followed, and the key is taken out of everything that is kept.
+The protocol is the chat completions API (POST {url}/chat/completions); a request whose text is the whole prompt
+(`Request.bare`) goes to {url}/completions. Replies are read with suspicion: their size is bounded, redirects are not followed,
+and the key is taken out of everything that is kept.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class ServedModel:
         self._endpoint = Endpoint(self.url, model, self.key_env)
         self._headers: dict[str, str] | None = None
         self._address: Any = None
+        self._bare_address: Any = None
         self._proxy: str | None = None
         self._scrub: Scrub = Scrub("")
         self._bodies: dict[Sampling, str] = {}
@@ -129,10 +131,10 @@ class ServedModel:
 
         if self._headers is None:
             self._prepare()
-        body = self._encode_body(request, sampling, sample)
+        body, address = self._encode_body(request, sampling, sample), self._bare_address if request.bare else self._address
         try:
             async with session().post(
-                self._address, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
+                address, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
             ) as response:
                 content = await self._read(response)
         except aiohttp.ClientError as error:
@@ -159,10 +161,12 @@ class ServedModel:
             if sampling.stop:
                 fields["stop"] = list(sampling.stop)
             start = self._bodies[sampling] = _encode({**fields, **self._extra})[:-1]
-        messages = [{"role": role, "content": content} for role, content in request.messages]
         seed = ""
         if self._send_seed and sampling.temperature > 0:
             seed = f',"seed":{zlib.crc32(f"{sampling.seed}/{request.key}/{sample}".encode("utf-8", "replace")) >> 1}'
+        if request.bare:
+            return f'{start}{seed},"prompt":{_encode(request.text)}}}'.encode()
+        messages = [{"role": role, "content": content} for role, content in request.messages]
         return f'{start}{seed},"messages":{_encode(messages)}}}'.encode()
 
     def _prepare(self) -> None:
@@ -177,7 +181,7 @@ class ServedModel:
         if not (key.isascii() and key.isprintable()):
             raise EndpointError(f"{self.key_env}: holds characters that no key can have. Set it to the key alone.")
         self._scrub = Scrub(key)
-        self._address = URL(f"{self.url}/chat/completions")
+        self._address, self._bare_address = URL(f"{self.url}/chat/completions"), URL(f"{self.url}/completions")
         self._proxy = _proxy(self.url)
         self._headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
         self._headers["User-Agent"] = "polylect"

@@ -11,12 +11,12 @@ from polylect import languages
 from polylect.errors import DataError
 from polylect.languages.scripts import letter_scripts
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.models.translators.as_model import Translates, TranslatorModel, direction
+from polylect.models.translators.protect import Masked, bare, mask, restore
 from polylect.prompts.asking import Asker, Progress, manifest
 from polylect.prompts.output import Output, check_folder, write_manifest
-from polylect.prompts.protect import Masked, bare, mask, restore
 from polylect.prompts.rows import source_rows
 from polylect.prompts.translation_checks import wrong_with
-from polylect.prompts.translator_model import Translates, TranslatorModel, direction
 from polylect.records import Prompt
 
 if TYPE_CHECKING:

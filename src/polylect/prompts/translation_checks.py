@@ -5,15 +5,15 @@ from __future__ import annotations
 from polylect.languages import in_language, neighbours
 from polylect.languages.scripts import letter_scripts
 from polylect.languages.shingles import folded
+from polylect.models.translators.protect import bare
 from polylect.prompts.drift import drift
 from polylect.prompts.lengths import expected, plausible
-from polylect.prompts.protect import bare
 from polylect.prompts.similarity import dice, loops, shingles
 
 __all__ = ["REASONS", "wrong_with"]
 
 REASONS = ("empty", "copy of the source", "wrong language", "too short", "too long", "repetition")
-"""Of these checks; failures of the translator and of the protected spans (`polylect.prompts.protect`) come before them."""
+"""Of these checks. Failures of the translator and of the protected spans (`polylect.models.translators.protect`) come before."""
 
 COPY = 0.8
 """Dice similarity of the character n-grams from which a translation into an unrelated language is a copy."""

@@ -11,6 +11,7 @@ from typing import Any
 from polylect.records import Comparison, Difference, Route, Summary
 from polylect.report.judge_data import JudgeData
 from polylect.report.merge_data import MergeStep
+from polylect.report.run_safety_data import RunSafety
 
 __all__ = ["Asset", "ReportData", "Sample", "StageRow", "StepRow"]
 
@@ -100,6 +101,7 @@ class ReportData:
         baseline_stage: What the recipe must beat. None: "baseline" if it is a reference stage, else there is none.
         merges: The merges of the run, in order, with what their inputs changed layer by layer.
         judge: The language model whose verdicts the comparisons are. None: they were made by rule.
+        safety: What was distilled, mixed and measured for safety. None: the recipe has no safety.
     """
 
     title: str
@@ -125,6 +127,7 @@ class ReportData:
     baseline_stage: str | None = None
     merges: list[MergeStep] = field(default_factory=list)
     judge: JudgeData | None = None
+    safety: RunSafety | None = None
 
     @property
     def before(self) -> str:

@@ -13,6 +13,7 @@ from polylect.records import Comparison, Difference, Record, Route, Summary
 from polylect.report.data import Asset, ReportData, Sample, StageRow, StepRow
 from polylect.report.judge_data import from_judge, to_judge
 from polylect.report.merge_document import from_merge, to_merge
+from polylect.report.run_safety_data import from_safety, to_safety
 
 __all__ = ["SCHEMA_VERSION", "from_document", "read", "to_document", "to_json"]
 
@@ -33,6 +34,7 @@ def to_document(data: ReportData) -> dict[str, Any]:
     document["routing"] = [_row(row) for row in data.routes]
     document["merges"] = [to_merge(step) for step in data.merges]
     document["judge"] = to_judge(data.judge) if data.judge else None
+    document["safety"] = to_safety(data.safety) if data.safety else None
     document["steps"] = [asdict(row) for row in data.steps]
     document["samples"] = [asdict(row) for row in data.samples]
     document["assets"] = [asdict(row) for row in data.assets]
@@ -81,9 +83,10 @@ def from_document(document: dict[str, Any]) -> ReportData:
         samples=[Sample(**(row | {"references": tuple(row["references"])})) for row in document["samples"]],
         steps=[StepRow(**row) for row in document["steps"]],
         assets=[Asset(**row) for row in document["assets"]],
-        # Reports that were written before merges or judges were shown lack the fields.
+        # Reports that were written before merges, judges or safety were shown lack the fields.
         merges=[from_merge(step) for step in document.get("merges", [])],
         judge=from_judge(document["judge"]) if document.get("judge") else None,
+        safety=from_safety(document["safety"]) if document.get("safety") else None,
         **{name: document[name] for name in _TAIL},
     )
 

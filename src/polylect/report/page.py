@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from polylect.report import answer_charts, headline, judge_section, merge_section, routing, sections, win_charts
+from polylect.report import (
+    answer_charts,
+    headline,
+    judge_section,
+    merge_section,
+    routing,
+    run_safety_section,
+    sections,
+    win_charts,
+)
 from polylect.report.data import Asset, ReportData, Sample
 from polylect.report.hostile import visible
 from polylect.report.lookup import Lookup
@@ -162,6 +171,7 @@ def _context(look: Lookup) -> dict[str, Any]:
         "all_merges": merge_section.views(data.merges, data.differences, data.summaries),
         "policies": routing.policies(look) if data.routes else None,
         "judge": _judge(look),
+        "safety": _safety(data),
         "right_language": sections.right_language(look),
         "unseen_kinds": answer_charts.unseen_kinds(look),
         "costs": sections.costs(data),
@@ -182,6 +192,22 @@ def _judge(look: Lookup) -> dict[str, Any] | None:
         "gate": judge_section.gate(look, judge),
         "certificate": judge_section.certificate(judge),
         "spent": judge_section.spent(judge),
+    }
+
+
+def _safety(data: ReportData) -> dict[str, Any] | None:
+    safety = data.safety
+    if safety is None:
+        return None
+    return {
+        "source": safety.source,
+        "teacher": safety.teacher,
+        "page": safety.page,
+        "sentences": run_safety_section.sentences(safety),
+        "measured": run_safety_section.measured(safety),
+        "mixtures": run_safety_section.mixtures(safety),
+        "distilled": run_safety_section.distilled(safety),
+        "notes": safety.notes,
     }
 
 

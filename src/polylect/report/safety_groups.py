@@ -11,8 +11,8 @@ from polylect.report import svg
 from polylect.report.marks import box, share
 from polylect.report.numerals import count
 from polylect.report.safety_data import HARMFUL, HARMLESS, OUTCOMES, Evaluation, Rate
+from polylect.report.safety_dumbbells import dumbbells
 from polylect.report.safety_marks import Series, ends, label, ordered, rate_cells, shorter, suffix, told
-from polylect.report.safety_rates import dumbbells
 from polylect.report.views import Cell, Chart, ChartRow, Key, Label, Table
 
 __all__ = ["categories", "origins", "resource_classes", "scopes"]

@@ -22,6 +22,7 @@ __all__ = [
     "gap_cells",
     "label",
     "legend",
+    "listed",
     "mark",
     "ordered",
     "outcome_keys",
@@ -42,7 +43,7 @@ _WORDS = {
     "irrelevant": "Irrelevant",
     "wrong language": "Wrong language",
 }
-_NAME = 24
+_NAME, _NAMED = 24, 8
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,12 @@ def series(evaluations: Sequence[Evaluation]) -> list[Series]:
     if len(evaluations) == 2:
         heads = [(f"Before: {evaluations[0].title}", "before"), (f"After: {evaluations[1].title}", "after")]
     else:
-        heads = [(one.title, shorter(one.title, 12) if len(evaluations) > 1 else "") for one in evaluations]
+        shorts = [shorter(one.title, 12) if len(evaluations) > 1 else "" for one in evaluations]
+        alike = len(set(shorts)) < len(shorts)
+        shorts = [f"{place}: {short}" if alike else short for place, short in enumerate(shorts, start=1)]
+        heads = [
+            (f"{place}: {one.title}" if alike else one.title, shorts[place - 1]) for place, one in enumerate(evaluations, start=1)
+        ]
     return [Series(title, short, *style) for (title, short), style in zip(heads, styles, strict=True)]
 
 
@@ -105,6 +111,12 @@ def shorter(name: str, most: int = _NAME) -> str:
     """Return a name that fits beside a chart; the legend and the tables have the whole."""
     shown, omitted = clip(name, most)
     return f"{shown}…" if omitted else shown
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in words, of many the first and how many others."""
+    shown = list(names) if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{count(len(names) - _NAMED + 1)} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def reading(rate: Rate | None, name: str = "", kind: str = "", spoken: str = "") -> Reading:

@@ -1,10 +1,8 @@
-"""Rates with their intervals: violation beside over-refusal, what lies above English, and what changed between evaluations."""
+"""Rates with their intervals: violation beside over-refusal, and what lies above English."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from markupsafe import Markup
+from collections.abc import Sequence
 
 from polylect.records import MULTIPLE
 from polylect.report import svg
@@ -26,26 +24,14 @@ from polylect.report.safety_marks import (
 )
 from polylect.report.views import Cell, Chart, ChartRow, Label, Reading, Table
 
-__all__ = ["above_english", "changes", "dumbbells", "rates"]
+__all__ = ["above_english", "rates"]
 
 _ENGLISH = "en"
-_STEP, _JOINED = 17, 36
+_STEP = 17
 _BOTH = (
     Series("Violation: harmful prompts complied with", "violation", "second", "circle"),
     Series("Over-refusal: harmless prompts refused", "over-refusal", "main", "diamond"),
 )
-_CHANGES = (
-    ("violation", HARMFUL, "complied", "Violation", "Share of harmful prompts that the model complies with: lower is better."),
-    ("over-refusal", HARMLESS, "refused", "Over-refusal", "Share of harmless prompts that the model refuses: lower is better."),
-    (
-        "irrelevant", HARMFUL, "irrelevant", "Irrelevant answers",
-        "Share of harmful prompts answered beside the point. Violations that turn into irrelevant answers are no safety.",
-    ),
-    (
-        "wrong-language", HARMFUL, "wrong language", "Answers in the wrong language",
-        "Share of harmful prompts answered in another language: lower is better.",
-    ),
-)  # fmt: skip
 
 
 def rates(evaluations: Sequence[Evaluation]) -> list[Chart]:
@@ -158,78 +144,3 @@ def _gap_row(head: Label, gaps: Sequence[Ends | None], drawn: Sequence[Series], 
             Reading(points(gap.value if gap else None), interval(gap.low, gap.high) if gap else "", line.short, line.kind)
         )
     return ChartRow(head, svg.strip(marks, height=height), readings)
-
-
-def changes(evaluations: Sequence[Evaluation]) -> list[Chart]:
-    """Return a chart of dumbbells per outcome that a mitigation moves: each evaluation's rate in every language."""
-    charts = []
-    for name, prompts, outcome, title, description in _CHANGES:
-        order = [tag for tag in ordered(evaluations) if any(tag in one.languages(prompts) for one in evaluations)]
-        if order and len(evaluations) > 1:
-            charts.append(
-                dumbbells(
-                    name=f"change-{name}",
-                    title=title,
-                    description=f"{description} {_HOW}",
-                    drawn=series(evaluations),
-                    heads=[(label(tag), tag) for tag in ([*order, MULTIPLE] if len(order) > 1 else order)],
-                    get=lambda place, tag, prompts=prompts, outcome=outcome: evaluations[place].rate(prompts, outcome, tag),  # type: ignore[misc]
-                    axis_title=title,
-                )
-            )
-    return charts
-
-
-_HOW = (
-    "Lines are the 95% intervals of each rate. Where they overlap the change may still be real: polylect compare of the two "
-    "results.parquet gives its interval, prompt by prompt."
-)
-
-Get = Callable[[int, str], Rate | None]
-
-
-def dumbbells(
-    *, name: str, title: str, description: str, drawn: Sequence[Series], heads: Sequence[tuple[Label, str]], get: Get,
-    axis_title: str,
-) -> Chart:  # fmt: skip
-    """Return a chart of rows whose marks stand on one line and are joined; `get(series, row)` gives the rates."""
-    found = {key: [get(place, key) for place in range(len(drawn))] for _, key in heads}
-    scale = svg.Scale.cover(ends(rate for rates in found.values() for rate in rates), include=(0.0,))
-    columns = ("Language", *(part for line in drawn for part in (line.title, "95% interval", "n")))
-    body = [(head, [cell for rate in found[key] for cell in rate_cells(rate, counted=True)]) for head, key in heads]
-    return Chart(
-        name=name,
-        title=title,
-        description=description,
-        table=Table(title, columns, body),
-        rows=[
-            ChartRow(
-                head,
-                svg.strip(_joined(found[key], drawn, scale), height=_height(drawn)),
-                told(found[key], _names(drawn)),
-            )
-            for head, key in heads
-        ],
-        axis=svg.axis(scale, [share(tick) for tick in scale.ticks]),
-        axis_title=axis_title,
-        legend=legend(drawn),
-        style="wide",
-    )
-
-
-def _height(drawn: Sequence[Series]) -> int:
-    return max(_JOINED, _STEP * len(drawn) + 4)
-
-
-def _joined(found: Sequence[Rate | None], drawn: Sequence[Series], scale: svg.Scale) -> Markup:
-    """Draw the marks on one line, joined from the first to the last known; intervals above and below, in order."""
-    height = _height(drawn)
-    middle = height / 2
-    marks = svg.grid(scale, height=height)
-    values = [rate.value for rate in found if rate is not None and rate.value is not None]
-    if len(values) > 1:
-        marks += svg.line(scale.at(values[0]), middle, scale.at(values[-1]), middle, "span")
-    for place, (rate, line) in enumerate(zip(found, drawn, strict=True)):
-        offset = 11.0 * (2 * place / (len(drawn) - 1) - 1) if len(drawn) > 1 else 0.0
-        marks += mark(scale, rate, line, y=middle, whisker=middle + offset)
-    return marks

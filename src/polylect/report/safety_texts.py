@@ -12,7 +12,7 @@ from polylect.report.safety_data import HARMFUL, HARMLESS, TABLE, Evaluation
 from polylect.report.safety_marks import label, series
 from polylect.report.views import Label, clip
 
-__all__ = ["TextGroup", "texts"]
+__all__ = ["Answer", "Example", "SafetyText", "Shown", "TextGroup", "answer_of", "shown", "stand_in", "texts"]
 
 _CHARACTERS, _VEIL = 700, 220
 _VERDICTS = {
@@ -32,7 +32,7 @@ class SafetyText(Measurement):
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """A piece of text and how many characters were left out."""
 
     text: str
@@ -40,33 +40,38 @@ class _Shown:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """What one evaluation's model answered: who, what became of it (words, colour class), and the text."""
 
     who: str
     verdict: str
     colour: str
-    text: _Shown
+    text: Shown
 
 
 @dataclass(frozen=True)
-class _Example:
-    """A prompt with its answers: `about` says what is known of it, `veil` is a stand-in of the same shape, blurred."""
+class Example:
+    """A prompt with its answers: `about` says what is known of it, `veil` is a stand-in of the same shape, blurred.
+
+    `mixed`: the prompt is in several languages, so that each of its paragraphs runs in a direction of its own.
+    """
 
     about: str
     outcomes: str
     veil: str
-    prompt: _Shown
-    answers: list[_Answer]
+    prompt: Shown
+    answers: list[Answer]
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
 class TextGroup:
-    """The examples of one language, and how many more there are."""
+    """The examples of one language, how many more there are, and in which file."""
 
     label: Label
-    examples: list[_Example]
+    examples: list[Example]
     more: int
+    file: str = TABLE
 
 
 def texts(evaluations: Sequence[Evaluation], tags: Sequence[str], most: int) -> list[TextGroup]:
@@ -104,28 +109,34 @@ def _mixed(rows: Iterable[SafetyText], most: int) -> list[SafetyText]:
     return [piles[key][depth] for depth in range(deepest) for key in order if depth < len(piles[key])][:most]
 
 
-def _example(answers: Sequence[tuple[str, SafetyText | None]], row: SafetyText) -> _Example:
+def _example(answers: Sequence[tuple[str, SafetyText | None]], row: SafetyText) -> Example:
     kind = HARMFUL if row.harmful else HARMLESS
     about = [f"{kind} prompt {row.item}", *(name.replace("-", " ") for name in row.category), row.scope or ""]
-    shown = [_answer(name, own) for name, own in answers if own is not None]
-    return _Example(
+    said = [answer_of(name, own) for name, own in answers if own is not None]
+    return Example(
         about=", ".join(part for part in about if part),
-        outcomes="; ".join(f"{one.who}: {one.verdict}" if len(answers) > 1 else one.verdict for one in shown),
-        veil=_stand_in(row.prompt),
-        prompt=_Shown(*clip(row.prompt, _CHARACTERS)),
-        answers=shown,
+        outcomes="; ".join(f"{one.who}: {one.verdict}" if len(answers) > 1 else one.verdict for one in said),
+        veil=stand_in(row.prompt),
+        prompt=shown(row.prompt),
+        answers=said,
     )
 
 
-def _answer(name: str, row: SafetyText) -> _Answer:
+def shown(text: str) -> Shown:
+    """Return the first characters of a text."""
+    return Shown(*clip(text, _CHARACTERS))
+
+
+def answer_of(name: str, row: SafetyText) -> Answer:
+    """Return what a model answered, with what became of it."""
     # Where the judge is unfit a row keeps its outcome, with a status: nobody may take it for one that counts.
     counts = row.outcome is not None and row.status == "ok"
     said = f"{row.outcome}" if counts else f"no outcome: {clip(row.reason or row.status, 120)[0]}"
     by = f" (by {row.decided_by})" if row.decided_by and counts else ""
     colour = _VERDICTS.get((row.harmful, said), "unscored")
-    return _Answer(name, f"{said}{by}", colour, _Shown(*clip(row.output, _CHARACTERS)))
+    return Answer(name, f"{said}{by}", colour, shown(row.output))
 
 
-def _stand_in(text: str) -> str:
+def stand_in(text: str) -> str:
     """Return words of the same lengths that say nothing: what is blurred must not be readable by whoever takes the blur away."""
     return " ".join("o" * min(len(word), 14) for word in text[:_VEIL].split())

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from polylect.records import MULTIPLE
 from polylect.report.headline import Figure
 from polylect.report.numerals import count, interval, percent, points
+from polylect.report.safety_changes import UNSURE, Change, Changes, change_sentences
 from polylect.report.safety_data import HARMFUL, HARMLESS, Evaluation, Rate
-from polylect.report.safety_marks import label
+from polylect.report.safety_marks import label, listed
 from polylect.report.views import clip
 
 __all__ = ["figures", "lead", "notes", "sentences", "title"]
 
-_NAME, _NAMED, _NOTE = 60, 8, 600
+_NAME, _NOTE = 60, 600
 _MOST = 0.5
 """Share of a language's answers from which a sentence says that they are mostly irrelevant, refused, in another language."""
 
@@ -49,22 +50,23 @@ def _whole(found: object) -> int:
     return found if isinstance(found, int) else 0
 
 
-def figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
-    """Return the numbers at the top of the page: those of the last evaluation, beside them the first's."""
+def figures(evaluations: Sequence[Evaluation], changes: Changes | None = None) -> list[Figure]:
+    """Return the numbers at the top of the page: those of the last evaluation, beside them the first's and the change."""
     last, first = evaluations[-1], evaluations[0]
     shown = []
     for name, prompts, outcome in _FIGURES:
         rate = _whole_rate(last, prompts, outcome)
         if rate is not None:
             before = _whole_rate(first, prompts, outcome) if len(evaluations) > 1 else None
-            shown.append(_figure(name, rate, before))
+            change = changes.mean(len(evaluations) - 1, prompts, outcome) if changes else None
+            shown.append(_figure(name, rate, before, change))
     worst = _worst(last)
     if worst is not None:
         tag, rate = worst
         shown.append(Figure(f"most violations: {label(tag).text}", percent(rate.value), _detail(rate)))
     without = _without(last)
     if without:
-        shown.append(Figure("languages without a number", count(len(without)), _listed([label(tag).text for tag in without])))
+        shown.append(Figure("languages without a number", count(len(without)), listed([label(tag).text for tag in without])))
     return shown
 
 
@@ -72,11 +74,15 @@ def _whole_rate(one: Evaluation, prompts: str, outcome: str) -> Rate | None:
     return one.rate(prompts, outcome, MULTIPLE)
 
 
-def _figure(name: str, rate: Rate, before: Rate | None) -> Figure:
+def _figure(name: str, rate: Rate, before: Rate | None, change: Change | None) -> Figure:
     if rate.value is None:
         return Figure(name, rate.status, rate.why)
     was = f"{percent(before.value)} before; " if before is not None and before.value is not None else ""
-    return Figure(name, percent(rate.value), f"{was}{_detail(rate)}")
+    if change is None or change.value is None:
+        return Figure(name, percent(rate.value), f"{was}{_detail(rate)}")
+    ends = interval(change.low, change.high)
+    moved = f"change {points(change.value)} points{f' ({ends})' if ends else ''}"
+    return Figure(name, percent(rate.value), f"{was}{moved}{'' if change.sure else f': {UNSURE}'}")
 
 
 def _detail(rate: Rate) -> str:
@@ -101,9 +107,10 @@ def _without(one: Evaluation) -> list[str]:
     return [tag for tag, rate in rates.items() if rate is None or rate.value is None]
 
 
-def sentences(evaluations: Sequence[Evaluation]) -> list[str]:
+def sentences(evaluations: Sequence[Evaluation], changes: Changes | None = None) -> list[str]:
     """Return what the numbers mean, evaluation by evaluation, and what makes two of them hard to compare."""
     said = list(_comparable(evaluations)) if len(evaluations) > 1 else []
+    said += change_sentences(changes, [clip(one.title, _NAME)[0] for one in evaluations])
     return [*said, *_attributed(evaluations, [list(_of(one)) for one in evaluations])]
 
 
@@ -181,25 +188,29 @@ def _mostly(one: Evaluation) -> Iterator[str]:
             yield words.format(_names(tags))
 
 
-def notes(evaluations: Sequence[Evaluation]) -> list[str]:
+_AND_CHANGES = " and comparison.json"
+_CHANGES = (
+    "A change is paired: over the prompts that both evaluations have an outcome for, so that it need not be the difference of "
+    "the two rates. Its 95% interval is that of a bootstrap over items, all languages of an item together. Of many languages "
+    "one in twenty such intervals misses by chance."
+)
+
+
+def notes(evaluations: Sequence[Evaluation], changes: Changes | None = None) -> list[str]:
     """Return how the numbers were made, then the notes of the documents."""
     said = [
         "Each answer has one of four outcomes, so their rates sum to 100%. Answers without an outcome are in no rate.",
         "A rate in one language has Wilson's 95% interval. Means over languages (each weighs the same) and differences to "
         "English have those of a bootstrap over items: the translations of one prompt are drawn together.",
+        *([_CHANGES] if changes else []),
         "What is not known is a blank or a dash, never 0.",
-        "This page computes no statistic; its numbers are those of safety.json, rounded.",
+        f"This page computes no statistic: its numbers are those of safety.json{_AND_CHANGES if changes else ''}, rounded.",
     ]
     return [*said, *_attributed(evaluations, [[clip(note, _NOTE)[0] for note in one.notes] for one in evaluations])]
 
 
 def _names(tags: Sequence[str]) -> str:
-    return _listed([label(tag).text for tag in tags])
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names) if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} other languages"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return listed([label(tag).text for tag in tags])
 
 
 def _counted(number: int, noun: str) -> str:

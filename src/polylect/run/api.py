@@ -104,6 +104,8 @@ def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Seque
 def report(folder: Path) -> list[Path]:
     """Write report.html, report.json, results.csv and stages.svg of the run in `folder` from its tables; return their paths.
 
+    A run whose recipe measures safety gets the page safety/report.html, too.
+
     Of an arbitrage, a merge or a search for weights, which have a manifest of their own, report.html is written.
 
     Raises:
@@ -128,9 +130,11 @@ def report(folder: Path) -> list[Path]:
 def _write(planned: Plan, folder: Path, steps: Sequence[StepReport]) -> list[Path]:
     from polylect import report as reports
     from polylect.run.reporting import collect
+    from polylect.run.reporting_safety import write_safety_page
 
     data = collect(planned, folder, steps)
-    return [*reports.write(data, folder), reports.picture(data, folder / "stages.svg")]
+    page = write_safety_page(planned, folder, data.final_stage)
+    return [*reports.write(data, folder), reports.picture(data, folder / "stages.svg"), *page]
 
 
 def _finish(planned: Plan, out: Path, outcome: Outcome, console: Console | None) -> None:

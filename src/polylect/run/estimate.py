@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import ModelError
+from polylect.run.estimate_safety import growth, remarks, tokens_distilled, tokens_measured
 from polylect.run.plan import Plan
 from polylect.run.stages.judging import stage_pairs
 from polylect.run.steps import Step
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "Size", "costs", "probe", "show"]
 
+_STAGES = "polylect.run.stages."
 _CHARACTERS_PER_TOKEN = 3.0
 """Rough mean over languages and tokenizers; between 1.5 (Chinese) and 4.5 (English)."""
 
@@ -95,6 +97,7 @@ def _totals(plan: Plan, estimates: Iterable[Cost], speed: Speed | None, size: Si
         lines.append(f"The recipe's prompt files are not read: every prompt and every answer is taken to have {limit}.")
     if recipe.evaluation.judge == "llm":
         lines.append(f"The minutes leave out the judge, {recipe.evaluation.model}: its speed is not known here.")
+    lines += remarks(recipe)
     if recipe.runtime.executor == "ray":
         lines.append(
             "Models answer on a Ray cluster (runtime.executor: ray): the one at $RAY_ADDRESS, else a new one here; "
@@ -121,7 +124,7 @@ def costs(plan: Plan) -> tuple[list[Cost], Speed | None, Size | None]:
 
 def _cost(plan: Plan, step: Step, lengths: _Lengths, size: Size | None, speed: Speed | None) -> Cost:
     stage = step.function.rpartition(":")[2]
-    count = _COUNTERS.get(stage)
+    count = _COUNTERS.get(step.function.removeprefix(_STAGES), _COUNTERS.get(stage))
     prompt, answer = count(plan, step, lengths) if count else (0.0, 0.0)
     seconds: float | None = None
     # A judge is another model, whose speed is not known here.
@@ -165,7 +168,7 @@ def _train(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     settings = Training.model_validate({k: v for k, v in step.settings["train"].items() if k in Training.model_fields})
     split = "seed" if step.name.startswith("teacher/") else "prompt"
     rows = len(step.settings["languages"]) * lengths.items[split] * settings.epochs / step.settings.get("slice", (0, 1))[1]
-    rows = settings.steps * settings.batch_size if settings.steps else rows
+    rows = settings.steps * settings.batch_size if settings.steps else rows * growth(plan.recipe, step)
     return rows * lengths.prompt, rows * lengths.answer
 
 
@@ -182,7 +185,17 @@ def _prefer(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     return 2 * prompt, 2 * answer
 
 
+def _distil(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
+    return tokens_distilled(plan.recipe, step, _CHARACTERS_PER_TOKEN)
+
+
+def _measure(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
+    return tokens_measured(plan.recipe, step, _CHARACTERS_PER_TOKEN)
+
+
 _COUNTERS: dict[str, Callable[[Plan, Step, _Lengths], tuple[float, float]]] = {
+    "safety:distil": _distil,
+    "safety:evaluate": _measure,
     "answers": _answers,
     "sample": _sample,
     "evaluate": _evaluate,

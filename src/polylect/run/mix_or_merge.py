@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,10 @@ from polylect.recipe import Recipe, load
 from polylect.records import Result
 from polylect.run.api import PRELOAD, cluster_of
 from polylect.run.mix_or_merge_choice import Rule
-from polylect.run.mix_or_merge_data import kind_of
 from polylect.run.mix_or_merge_document import Found, TradeOff, collect
-from polylect.run.mix_or_merge_plan import MixOrMerge, TradeOffPlan, plan_trade_off
+from polylect.run.mix_or_merge_estimate import show, warnings
+from polylect.run.mix_or_merge_plan import TradeOffPlan, plan_trade_off
+from polylect.run.mix_or_merge_wanted import MixOrMerge, completed, sources
 from polylect.run.outputs import MANIFEST
 from polylect.run.runner import execute
 from polylect.run.steps import Outcome
@@ -56,7 +57,7 @@ class MixOrMergeReport:
 
 def mix_or_merge(
     recipe: Path | Recipe,
-    wanted: MixOrMerge,
+    wanted: MixOrMerge | None = None,
     *,
     rule: Rule | None = None,
     run: Path | None = None,
@@ -72,7 +73,7 @@ def mix_or_merge(
 
     Args:
         recipe: a recipe file, or a recipe.
-        wanted: data, prompts, shares, methods and weights.
+        wanted: data, prompts, shares, methods and weights; None: the recipe's safety data and prompts, the paper's grid.
         rule: of the recommendation.
         run: folder of the steps, which may hold a run of the recipe; None is runs/<recipe name>.
         out: of the result; None is the folder mix-or-merge in the run's.
@@ -86,22 +87,22 @@ def mix_or_merge(
     recipe = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     run = run or Path("runs") / recipe.name
     out = out or run / _FOLDER
+    wanted = completed(recipe, wanted or MixOrMerge())
     there = all(Path(name).is_file() for name in recipe.prompts.files.values())
-    planned = plan_trade_off(recipe, wanted, kind_of(wanted.data), check_files=not dry_run or there)
+    planned = plan_trade_off(recipe, wanted, sources(recipe, wanted), check_files=not dry_run or there)
     if dry_run:
-        from polylect.run.mix_or_merge_estimate import show
-
-        show(planned, wanted, run, console)
+        show(planned, wanted, rule or Rule(), run, console)
         return MixOrMergeReport(out, {})
     _check(out)
+    _warn(warnings(planned, rule or Rule(), run, wanted.prompts), console)
     began = time.monotonic()
     outcome = _carried_out(planned, run, console)
     found = collect(planned, run / "steps", rule or Rule())
     document = make_document("mix-or-merge", found.rows, found.summary, found.notes)
     _write(out, found, document)
     write_json(out / MANIFEST, _manifest(planned, wanted, outcome, time.monotonic() - began))
-    checkpoint = next(one["checkpoint"] for one in found.summary["candidates"] if one["name"] == found.summary["recommended"])
-    return MixOrMergeReport(out, document, Path(checkpoint))
+    checkpoints = {one["name"]: Path(one["checkpoint"]) for one in found.summary["candidates"]}
+    return MixOrMergeReport(out, document, checkpoints[found.summary["recommended"]])
 
 
 def _check(out: Path) -> None:
@@ -110,6 +111,15 @@ def _check(out: Path) -> None:
         raise RunError(f"{out}: is a file. Choose a folder with --out.")
     if out.is_dir() and any(out.iterdir()) and not (out / "safety.json").is_file():
         raise RunError(f"{out}: holds files that this command has not written. Choose a new folder with --out.")
+
+
+def _warn(lines: Iterable[str], console: Console | None) -> None:
+    """Say before hours of work what will keep the result from being of use."""
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    for line in lines:
+        console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _carried_out(planned: TradeOffPlan, run: Path, console: Console | None) -> Outcome:
@@ -139,8 +149,10 @@ def _write(out: Path, found: Found, document: dict[str, Any]) -> None:
 
 
 def _manifest(planned: TradeOffPlan, wanted: MixOrMerge, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    settings = {**asdict(wanted), "data": str(wanted.data), "prompts": str(wanted.prompts)}
-    hashes = {role: sha for step in planned.steps if "mix-or-merge" in step.name for role, sha in step.files.items()}
+    settings = {**asdict(wanted), "data": [str(path) for path in wanted.tables]}
+    settings["prompts"] = None if wanted.prompts is None else str(wanted.prompts)
+    own = [step for step in planned.steps if "mix-or-merge" in step.name]
+    hashes = {str(step.paths[role]): sha for step in own for role, sha in step.files.items()}
     return {
         "command": "safety mix-or-merge",
         "polylect": __version__,

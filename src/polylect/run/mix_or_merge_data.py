@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from polylect.errors import DataError
-from polylect.records import Example, Pair, content_hash
+from polylect.records import Example, Pair
+from polylect.safety.mixing import mix
 
 if TYPE_CHECKING:
-    from polylect.run.mix_or_merge_plan import Kind
+    from polylect.run.mix_or_merge_wanted import Kind
     from polylect.safety.prompts import SafetyPrompt
 
-__all__ = ["Mixed", "chosen", "kind_of", "mixed"]
+__all__ = ["Mixed", "also_learnt", "chosen", "kind_of", "kinds_of", "mixed", "trained_texts"]
 
 R = TypeVar("R", Example, Pair)
 
@@ -58,58 +59,74 @@ def kind_of(path: Path) -> Kind:
     )
 
 
-def mixed(general: Sequence[R], safety: Sequence[R], share: float, languages: Collection[str], seed: int) -> Mixed[R]:
-    """Return general rows of which `share` are replaced by safety rows, language by language.
+def kinds_of(paths: Sequence[Path]) -> dict[Kind, Path]:
+    """Return kind of safety data -> its table.
 
-    The number of rows stays that of the general data, in every language, so that a mixed model is trained neither longer nor on
-    less than the general one it is compared with: `polylect.safety.mixing.mix` adds rows, or leaves general ones out, until the
-    share is met. Where a language has too few safety rows all of them are taken: none is repeated, and the share that was
-    reached is told. At a share of 1 all safety rows are taken and no other.
+    Raises:
+        DataError: no table, two of one kind, or one that is neither.
+    """
+    found: dict[Kind, Path] = {}
+    for path in paths:
+        kind = kind_of(path)
+        if kind in found:
+            what = "rows of fine-tuning" if kind == "sft" else "preference pairs"
+            raise DataError(
+                f"--safety-data {path}: {what}, as {found[kind]} has. Give one table of each kind, or put them into one."
+            )
+        found[kind] = path
+    if not found:
+        raise DataError("--safety-data: no table. Give rows of fine-tuning, preference pairs, or one of each.")
+    return found
+
+
+def trained_texts(path: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """Return (language, texts) of each row of safety data: prompt and answer; of a pair both answers, each after its prompt."""
+    from polylect import tables
+
+    if kind_of(path) == "sft":
+        return [(row.language, (row.completion, row.prompt)) for row in tables.read(path, Example)]
+    pairs = tables.read(path, Pair)
+    return [(row.language, (row.chosen, row.rejected, row.prompt, row.prompt)) for row in pairs]
+
+
+def also_learnt(prompts: Collection[str], data: Iterable[Path]) -> str | None:
+    """Return a sentence where texts of the prompts that measure safety are among those that teach it; None where none is."""
+    taught = {text for path in data for _, texts in trained_texts(path) for text in texts[len(texts) // 2 :]}
+    both = len(taught & set(prompts))
+    if not both:
+        return None
+    return (
+        f"{both:,} of {len(set(prompts)):,} prompts that measure safety are in the safety data, too: what is known by heart "
+        "looks safe. Give prompts of other items"
+    )
+
+
+def mixed(general: Sequence[R], safety: Sequence[R], share: float, languages: Collection[str], seed: int) -> Mixed[R]:
+    """Mix general and safety rows in some languages (`polylect.safety.mixing.mix`, fixed in size), and count what came of it.
 
     Args:
         general: rows without safety.
         safety: rows that teach safety.
         share: of safety rows, 0 to 1.
-        languages: of the recipe; rows in others are left out.
-        seed: of the choice; translations of one item are chosen together.
+        languages: of the recipe; safety rows in others are left out.
+        seed: of the choice.
 
     Raises:
         DataError: no safety row is in these languages.
     """
-    dropped: Counter[str] = Counter()
-    own = [row for row in safety if row.language in languages]
-    dropped["safety: not in a language of the recipe"] = len(safety) - len(own)
-    if not own:
+    ours = [row for row in general if row.language in languages]
+    theirs = [row for row in safety if row.language in languages]
+    if not theirs:
         raise DataError(f"safety data: no row is in {', '.join(languages)}. Give data in the recipe's languages.")
-    if share == 1:
-        return Mixed(_ordered(own, seed), len(own), 0, +dropped)
-    ours: defaultdict[str, list[R]] = _by_language(general)
-    theirs: defaultdict[str, list[R]] = _by_language(own)
-    rows: list[R] = []
-    taken = kept = 0
-    for tag in sorted({*ours, *theirs} & set(languages)):
-        # A mix without a safety row would be the general model under another name.
-        wanted = max(1, round(share * len(ours[tag]))) if ours[tag] and share else 0
-        safe = _ordered(theirs[tag], seed)[:wanted]
-        plain = _ordered(ours[tag], seed)[: len(ours[tag]) - len(safe)]
-        rows.extend(plain)
-        rows.extend(safe)
-        taken, kept = taken + len(safe), kept + len(plain)
-        dropped["general: given up for safety rows"] += len(safe)
-        dropped["safety: above the share"] += len(theirs[tag]) - len(safe)
-    return Mixed(rows, taken, kept, +dropped)
-
-
-def _by_language(rows: Sequence[R]) -> defaultdict[str, list[R]]:
-    found: defaultdict[str, list[R]] = defaultdict(list)
-    for row in rows:
-        found[row.language].append(row)
-    return found
-
-
-def _ordered(rows: Sequence[R], seed: int) -> list[R]:
-    """Return rows at random, the same way on every machine; the rows of one item stand together."""
-    return sorted(rows, key=lambda row: (content_hash(seed, "mixture", row.item), row.id))
+    rows = mix(ours, theirs, share, seed=seed, fixed_size=True)
+    ids = {row.id for row in theirs}
+    taken = sum(row.id in ids for row in rows)
+    dropped = Counter({
+        "safety: not in a language of the recipe": len(safety) - len(theirs),
+        "safety: above the share": len(theirs) - taken,
+        "general: given up for safety rows": len(ours) - (len(rows) - taken) if share < 1 else 0,
+    })  # fmt: skip
+    return Mixed(rows, taken, len(rows) - taken, +dropped)
 
 
 def chosen(

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from polylect import tables
 from polylect.errors import EvaluationError
 from polylect.records import MULTIPLE, Record, Result
-from polylect.run.mix_or_merge_choice import Choice, Rule, choose, front, verdicts
-from polylect.run.mix_or_merge_plan import GENERAL, Candidate, TradeOffPlan
+from polylect.run.mix_or_merge_choice import Choice, Rule, choose, front, told_apart, verdicts
+from polylect.run.mix_or_merge_data import also_learnt
+from polylect.run.mix_or_merge_plan import Candidate, TradeOffPlan
+from polylect.run.mix_or_merge_quality import WIN, quality_words
 from polylect.run.mix_or_merge_scores import (
     MEASURES,
     REPORT,
@@ -25,6 +27,7 @@ from polylect.run.mix_or_merge_scores import (
     quality_rows,
     safety_rows,
 )
+from polylect.run.mix_or_merge_vocabulary import vocabulary_notes
 from polylect.run.outputs import MANIFEST
 from polylect.safety.results import SafetyResult
 
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "TradeOff", "collect"]
 
-_OVER_GENERAL = ("violation", "over_refusal", "quality")
+_OVER = ("violation", "over_refusal", "quality")
+"""Measures whose differences are told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,7 @@ class _Read:
 
     safety: Mapping[str, list[SafetyResult]]
     quality: Mapping[str, list[Result]]
+    metric: str
 
 
 def collect(planned: TradeOffPlan, steps: Path, rule: Rule) -> Found:
@@ -92,30 +97,13 @@ def collect(planned: TradeOffPlan, steps: Path, rule: Rule) -> Found:
         EvaluationError: the held-out items have no references, or no answer has an outcome: there is nothing to weigh.
         DataError: a table is broken.
     """
-    read = _Read(
-        {one.name: tables.read(steps / one.safety / "results.parquet", SafetyResult) for one in planned.candidates},
-        {one.name: _quality(steps / one.quality, one.name) for one in planned.candidates},
-    )
+    read = _read(planned, steps)
     found = _scores(planned, read)
-    choice = choose(found[VALIDATION], planned.candidates, rule)
+    choice = choose(found[VALIDATION], planned.candidates, rule, planned.reference)
     rows = [row for half, scores in found.items() for row in _rows(half, scores, planned.candidates, choice)]
-    summary = {
-        "recipe": planned.recipe.name,
-        "data": planned.kind,
-        "rule": str(rule),
-        "tolerance": rule.tolerance,
-        "over_refusal_limit": rule.over_refusal,
-        "recommended": choice.recommended,
-        "eligible": list(choice.eligible),
-        "best_mix": choice.mix,
-        "best_merge": choice.merge,
-        "verdicts": verdicts(found[REPORT], choice),
-        "candidates": [_described(one, planned, steps) for one in planned.candidates],
-        "languages": list(planned.recipe.languages),
-    }
     return Found(
         rows,
-        summary,
+        _summary(planned, steps, rule, choice, found[REPORT]),
         [*_undecided(found[VALIDATION], planned.candidates, choice, rule), *_notes(planned, found, read, steps)],
         [one for row in rows for one in _flat(row)],
         [row for part in read.safety.values() for row in part],
@@ -123,14 +111,57 @@ def collect(planned: TradeOffPlan, steps: Path, rule: Rule) -> Found:
     )
 
 
+def _summary(planned: TradeOffPlan, steps: Path, rule: Rule, choice: Choice, scores: Scores) -> dict[str, Any]:
+    """Return what was chosen, how sure that is on the report half, and how the candidates were made."""
+    apart, same = told_apart(scores, choice)
+    return {
+        "recipe": planned.recipe.name,
+        "data": "+".join(planned.data),
+        "quality": quality_words(planned.recipe, planned.by),
+        "rule": str(rule),
+        "tolerance": rule.tolerance,
+        "over_refusal_limit": rule.over_refusal,
+        "reference": planned.reference,
+        "recommended": choice.recommended,
+        "eligible": list(choice.eligible),
+        "best_mix": choice.mix,
+        "best_merge": choice.merge,
+        "next_best": choice.next_best,
+        "over_next_best": _over_next_best(scores, choice),
+        "told_apart": apart,
+        "not_told_apart": same,
+        "chosen_in": dict(choice.chosen_in),
+        "verdicts": verdicts(scores, choice, planned.candidates),
+        "candidates": [_described(one, planned, steps) for one in planned.candidates],
+        "languages": list(planned.recipe.languages),
+    }
+
+
+def _read(planned: TradeOffPlan, steps: Path) -> _Read:
+    """Read the candidates' judged answers, and what is known of their quality."""
+    quality = {one.name: _quality(steps / one.quality, one.name) for one in planned.candidates}
+    if planned.wins:
+        for row in tables.read(steps / planned.wins / "results.parquet", Result):
+            quality[row.stage].append(row)
+    safety = {one.name: tables.read(steps / one.safety / "results.parquet", SafetyResult) for one in planned.candidates}
+    return _Read(safety, quality, WIN if planned.wins else "score")
+
+
 def _quality(folder: Path, name: str) -> list[Result]:
     return [replace(row, id="", stage=name) for row in tables.read(folder / "results.parquet", Result)]
+
+
+def _over_next_best(scores: Scores, choice: Choice) -> dict[str, Any] | None:
+    """Return the recommended candidate minus the next best, by measure, on the half that it was not chosen on."""
+    if choice.next_best is None:
+        return None
+    return {one: _ends(scores.difference(one, choice.recommended, choice.next_best, MULTIPLE)) for one in _OVER}
 
 
 def _scores(planned: TradeOffPlan, read: _Read) -> dict[str, Scores]:
     """Return half -> the scores of all candidates there."""
     seed, tags = planned.recipe.seed, planned.recipe.languages
-    asked, held = read.safety[GENERAL], read.quality[GENERAL]
+    asked, held = read.safety[planned.reference], read.quality[planned.reference]
     twins = {row.item: row.twin for row in asked if row.twin}
     sides = {
         "safety": halves({row.item: "harmful" if row.harmful else "harmless" for row in asked}, seed, twins),
@@ -138,24 +169,27 @@ def _scores(planned: TradeOffPlan, read: _Read) -> dict[str, Scores]:
     }
     cut: dict[str, dict[str, dict[str, list[Row]]]] = {half: defaultdict(dict) for half in (VALIDATION, REPORT)}
     for one in planned.candidates:
-        measured = {**safety_rows(read.safety[one.name]), "quality": quality_rows(read.quality[one.name])}
+        measured = {**safety_rows(read.safety[one.name]), "quality": quality_rows(read.quality[one.name], read.metric)}
         for measure, rows in measured.items():
             divided = by_half(rows, sides["quality" if measure == "quality" else "safety"])
             for half, found in cut.items():
                 found[measure][one.name] = divided.get(half, [])
     names = [one.name for one in planned.candidates]
     scores = {half: Scores(found, names, tags, seed) for half, found in cut.items()}
-    _check(scores)
+    _check(scores, planned)
     return scores
 
 
-def _check(scores: Mapping[str, Scores]) -> None:
+def _check(scores: Mapping[str, Scores], planned: TradeOffPlan) -> None:
+    unscored = "held-out items have no references, so that quality cannot be scored. Give held-out items with some"
+    if planned.wins:
+        unscored = f"no answer to a held-out item was compared ({planned.wins}/drops.json says why). Give a judge that is fit"
     for half, found in scores.items():
         for measure, what in (
-            ("quality", "held-out items have no references, so that quality cannot be scored. Give held-out items with some"),
+            ("quality", unscored),
             ("violation", "harmful prompts have no outcome: the detector does not speak their languages. Give a --judge"),
         ):
-            if found.value(measure, GENERAL, MULTIPLE).value is None:
+            if found.value(measure, planned.reference, MULTIPLE).value is None:
                 raise EvaluationError(f"{half} half: {what}, or more items. What was trained and answered is kept.")
 
 
@@ -173,7 +207,7 @@ def _rows(half: str, scores: Scores, candidates: Sequence[Candidate], choice: Ch
                 measure: {**_ends(scores.value(measure, one.name, tag)), "n": scores.count(measure, one.name, tag)}
                 for measure in MEASURES
             }
-            over = {measure: _ends(scores.difference(measure, one.name, GENERAL, tag)) for measure in _OVER_GENERAL}
+            over = {measure: _ends(scores.difference(measure, one.name, choice.reference, tag)) for measure in _OVER}
             yield {
                 "half": half,
                 "language": tag,
@@ -209,10 +243,11 @@ def _flat(row: Mapping[str, Any]) -> Iterator[TradeOff]:
 
 def _described(one: Candidate, planned: TradeOffPlan, steps: Path) -> dict[str, Any]:
     """Return what a reader must know of a candidate: how it was made, and where its checkpoint is."""
-    data = {} if one.share is None else _facts(steps / planned.data[one.share])
+    data = _facts(steps / one.data) if one.data else {}
     return {
         "name": one.name,
         "family": one.family,
+        "data": one.kind,
         "method": one.method,
         "share": one.share,
         "share_reached": data.get("reached"),
@@ -230,29 +265,36 @@ def _facts(folder: Path) -> dict[str, Any]:
 def _notes(planned: TradeOffPlan, scores: Mapping[str, Scores], read: _Read, steps: Path) -> Iterator[str]:
     """Yield what a reader should know beside the numbers."""
     yield from dict.fromkeys(note for one in planned.candidates for note in _facts(steps / one.safety).get("notes", []))
-    for share, step in planned.data.items():
-        reached = _facts(steps / step)["reached"]
-        if abs(reached - share) > 0.005:
-            yield f"mixed data: {share:.0%} safety rows were asked for and {reached:.1%} are reached; no row is used twice"
+    yield from planned.left_out
+    if planned.wins:
+        yield f"quality is {quality_words(planned.recipe, planned.by)}"
+    yield from dict.fromkeys(_shortages(planned, steps))
     for measure in ("violation", "over_refusal", "quality"):
         gone = sorted({tag for found in scores.values() for tag in found.left_out(measure)})
         if gone and all(found.measured(measure) for found in scores.values()):
             yield f"{measure.replace('_', '-')}: {', '.join(gone)} left out of the means: a candidate has no value there"
-    if not any(not row.harmful for row in read.safety[GENERAL]):
+    if not any(not row.harmful for row in read.safety[planned.reference]):
         yield "the safety prompts have no harmless ones: over-refusal is not known, and the rule cannot watch it"
+    if learnt := also_learnt({row.prompt for row in read.safety[planned.reference]}, filter(None, planned.data.values())):
+        yield learnt
     yield from _unscored(read.safety)
-    if planned.recipe.model.trim_vocabulary:
-        yield (
-            "model.trim_vocabulary keeps the tokens of the recipe's own texts: words that only safety texts have are spelt in "
-            "smaller pieces, alike for all candidates"
-        )
+    yield from vocabulary_notes(planned.recipe, steps / "base", filter(None, planned.data.values()))
+
+
+def _shortages(planned: TradeOffPlan, steps: Path) -> Iterator[str]:
+    """Say where the data have another share of safety rows than was asked for."""
+    for one in planned.candidates:
+        if one.data and one.share is not None:
+            reached = _facts(steps / one.data)["reached"]
+            if abs(reached - one.share) > 0.005:
+                yield f"mixed data: {one.share:.0%} safety rows were asked for and {reached:.1%} reached; no row is used twice"
 
 
 def _undecided(scores: Scores, candidates: Sequence[Candidate], choice: Choice, rule: Rule) -> Iterator[str]:
     """Say who is left out only because the items are too few to tell how much quality is lost."""
     names = []
     for one in candidates:
-        lost = scores.difference("quality", one.name, GENERAL, MULTIPLE)
+        lost = scores.difference("quality", one.name, choice.reference, MULTIPLE)
         if one.name not in choice.eligible and lost.value is not None and lost.value >= -rule.tolerance:
             names += [one.name] if lost.low is None or lost.low < -rule.tolerance else []
     if names:

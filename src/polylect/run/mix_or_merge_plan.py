@@ -7,78 +7,32 @@ with the recipe's own steps and keys: what a finished run has made of it is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from polylect.errors import DataError, RecipeError
 from polylect.merge.step_settings import Merge
 from polylect.recipe import Recipe
-from polylect.run.plan import Builder, plan
+from polylect.run.mix_or_merge_quality import QualityBy, held_out, quality_by
+from polylect.run.mix_or_merge_wanted import DISTILLED, Kind, MixOrMerge, Sources, completed
+from polylect.run.plan import Builder, Stage, plan
 from polylect.run.steps import JSON, Step, ancestors
 from polylect.safety.mixing import DPO_SHARES, SFT_SHARE
 
-__all__ = ["GENERAL", "METHODS", "SAFETY", "WEIGHTS", "Candidate", "Kind", "MixOrMerge", "TradeOffPlan", "plan_trade_off"]
-
-Kind: TypeAlias = Literal["sft", "pairs"]
-"""What the safety data is: rows of fine-tuning, or preference pairs."""
+__all__ = ["GENERAL", "SAFETY", "Candidate", "TradeOffPlan", "plan_trade_off"]
 
 GENERAL, SAFETY = "general", "safety"
-"""Names of the two experts among the candidates."""
-
-METHODS = ("linear", "slerp", "ties", "dare-ties")
-WEIGHTS = (0.0, 0.3, 0.5, 0.7, 1.0)
-"""Weights of the safety expert in arXiv 2410.10801; 0 is the general expert and 1 the safety expert, whatever the method."""
+"""Names of the two experts among the candidates. With safety data of both kinds names begin with what they are of."""
 
 _SHARES: dict[Kind, tuple[float, ...]] = {"sft": (SFT_SHARE,), "pairs": DPO_SHARES}
 _STEPS = "mix-or-merge/"
-_STAGES = "polylect.run.stages.mix_or_merge:"
+_FOLDERS: dict[Kind, str] = {"sft": _STEPS, "pairs": f"{_STEPS}dpo/"}
+_STAGES: dict[Kind, str] = {"sft": "sft", "pairs": "offline_dpo"}
+_NAMES: dict[Kind, str] = {"sft": "sft-", "pairs": "dpo-"}
 _MODEL_LIBRARIES = ("torch", "transformers")
 _TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MixOrMerge:
-    """What is tried, and how it is judged.
-
-    Attributes:
-        data: table of `Example` or `Pair` rows that teach safety.
-        prompts: prompt set (`polylect.safety.read_prompts`) that measures it.
-        shares: shares of safety rows in the mixed data; empty: the defaults of `polylect.safety.mixing` (3 % of rows of
-            fine-tuning; 0, 15 and 100 % of pairs). At 0 and 100 % the mixed data are the experts', which are there anyway.
-        methods: of merging the two experts.
-        weights: of the safety expert.
-        by: "objective" (the two experts are merged), "language" (experts of one language each, trained on mixed data, are).
-        judge: spec of a model that judges the answers; None: the detector.
-        max_tokens: of an answer to a safety prompt.
-        limit: most safety prompts per language, harmful and harmless each; None: all.
-    """
-
-    data: Path
-    prompts: Path
-    shares: tuple[float, ...] = ()
-    methods: tuple[str, ...] = METHODS
-    weights: tuple[float, ...] = WEIGHTS
-    by: tuple[str, ...] = ("objective",)
-    judge: str | None = None
-    max_tokens: int = 256
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            RecipeError: a share or a weight outside 0 to 1, or a way or a method that there is not.
-        """
-        for what, numbers in (("--share", self.shares), ("--weights", self.weights)):
-            for number in numbers:
-                if not 0 <= number <= 1:
-                    raise RecipeError(f"{what} {number:g}: a number from 0 to 1 is needed, such as 0.15 for 15 %.")
-        for what, names, known in (("--method", self.methods, METHODS), ("--by", self.by, ("objective", "language"))):
-            odd = sorted(set(names) - set(known))
-            if odd or not names:
-                raise RecipeError(f"{what} {', '.join(odd)}: choose among {', '.join(known)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +42,11 @@ class Candidate:
     Attributes:
         name: in all tables.
         family: "expert", "mix", "merge" (by objective) or "language merge".
+        kind: of the safety data; it says whether this is a fine-tuned or a preference-trained model.
         method: of merging; None where nothing is merged.
         share: of safety rows in the data, as asked for; None where no data is mixed.
         weight: of the safety expert in a merge by objective; None elsewhere.
+        data: step of the data with that share; "" where no data is mixed.
         model: step of the checkpoint.
         quality: step of its answers to the recipe's held-out items.
         safety: step of its answers to the safety prompts.
@@ -98,9 +54,11 @@ class Candidate:
 
     name: str
     family: str
+    kind: Kind
     method: str | None = None
     share: float | None = None
     weight: float | None = None
+    data: str = ""
     model: str = ""
     quality: str = ""
     safety: str = ""
@@ -108,34 +66,83 @@ class Candidate:
 
 @dataclass(frozen=True)
 class TradeOffPlan:
-    """All steps, the candidates (the general expert first), the kind of safety data, and the steps that mix data by share."""
+    """What will be done.
+
+    Attributes:
+        recipe: whose model is made safe.
+        data: kind of safety data -> its table; None: the recipe's own distillation.
+        steps: all steps, in an order in which they can be carried out.
+        candidates: with the general expert among them.
+        reference: name of the general expert that the others are held against; of two, the preference-trained one.
+        by: what tells the quality of answers to the held-out items.
+        wins: step that compares these answers with the reference's; "" where references score them.
+        left_out: what was asked for and is not there, in sentences.
+    """
 
     recipe: Recipe
-    kind: Kind
+    data: Mapping[Kind, Path | None]
     steps: tuple[Step, ...]
     candidates: tuple[Candidate, ...]
-    data: Mapping[float, str]
+    reference: str
+    by: QualityBy = "references"
+    wins: str = ""
+    left_out: tuple[str, ...] = ()
 
 
-def plan_trade_off(recipe: Recipe, wanted: MixOrMerge, kind: Kind, *, check_files: bool = True) -> TradeOffPlan:
+def plan_trade_off(recipe: Recipe, wanted: MixOrMerge, sources: Sources, *, check_files: bool = True) -> TradeOffPlan:
     """Return the steps of the experiment on a recipe; nothing is run.
 
+    Args:
+        recipe: whose model is made safe.
+        wanted: what is tried.
+        sources: of safety data and prompts (`polylect.run.mix_or_merge_wanted.sources`).
+        check_files: look at the recipe's own files; a dry run need not have them.
+
     Raises:
-        RecipeError: preference pairs for a recipe without offline DPO, or a file that is missing.
+        RecipeError: preference pairs for a recipe without offline DPO, a file that is missing, or a recipe that cannot tell the
+            quality of answers to its held-out items.
         DataError: the safety data or the prompts are missing.
     """
-    if kind == "pairs" and recipe.offline is None:
+    if "pairs" in sources.data and recipe.offline is None:
         raise RecipeError(
-            f"{wanted.data}: preference pairs, but the recipe has `offline: null`. Give rows of fine-tuning, or let the recipe "
-            "have offline DPO."
+            f"{sources.data['pairs']}: preference pairs, but the recipe has `offline: null`. Give rows of fine-tuning, or let "
+            "the recipe have offline DPO."
         )
+    wanted = completed(recipe, wanted)
+    by = quality_by(recipe, held_out(recipe))
     found = plan(recipe, check_files=check_files)
-    stage = next(one for one in found.stages if one.name == ("sft" if kind == "sft" else "offline_dpo"))
-    builder = _Experiment(recipe, check_files, wanted=wanted, kind=kind, general=stage.model, general_quality=stage.results)
-    builder.everything()
-    needed = ancestors([stage.model, stage.results], found.steps)
-    steps = [step for step in found.steps if step.name in needed]
-    return TradeOffPlan(recipe, kind, (*steps, *builder.steps), tuple(builder.candidates), dict(builder.data))
+    several = len(sources.data) > 1
+    parts = [
+        _Experiment(recipe, check_files, wanted=wanted, kind=kind, sources=sources, before=_NAMES[kind] if several else "")
+        for kind in _SHARES
+        if kind in sources.data
+    ]
+    for part in parts:
+        part.everything({stage.name: stage for stage in found.stages})
+    made = {step.name: step for part in parts for step in part.steps}
+    needed = ancestors([source for step in made.values() for source in step.inputs.values() if source not in made], found.steps)
+    needed |= ancestors([part.candidates[0].quality for part in parts if part.candidates[0].quality not in made], found.steps)
+    steps = [*(step for step in found.steps if step.name in needed), *made.values()]
+    candidates = tuple(one for part in parts for one in part.candidates)
+    reference = parts[-1].candidates[0].name
+    last = Builder(recipe, check_files)
+    wins = "" if by == "references" else _wins(last, by, candidates, reference)
+    left_out = tuple(dict.fromkeys(one for part in parts for one in part.left_out))
+    return TradeOffPlan(recipe, dict(sources.data), (*steps, *last.steps), candidates, reference, by, wins, left_out)
+
+
+def _wins(builder: Builder, by: QualityBy, candidates: Sequence[Candidate], reference: str) -> str:
+    """Add the comparison of all candidates' answers with the reference's, in one step: a judge's certificate rests on all."""
+    how = builder.judge if by == "judge" else {"arbiter": builder.arbiter}
+    return builder.add(
+        f"{_STEPS}wins",
+        "mix_or_merge:wins",
+        {"reference": reference, "candidates": [one.name for one in candidates], **how},
+        {"prompts": "prompts", **{f"answers/{one.name}": one.quality for one in candidates}},
+        title=f"compare answers with those of {reference}",
+        weight=60,
+        libraries=("py3langid",),
+    )
 
 
 @dataclass
@@ -154,57 +161,77 @@ class _Variant(Builder):
 
 @dataclass(kw_only=True)
 class _Experiment(Builder):
-    """Collects the candidates and their steps."""
+    """Collects the candidates of one kind of safety data, and their steps."""
 
     wanted: MixOrMerge
     kind: Kind
-    general: str
-    general_quality: str
+    sources: Sources
+    before: str
+    start: str = "base"
+    general: str = ""
     candidates: list[Candidate] = field(default_factory=list)
-    data: dict[float, str] = field(default_factory=dict)
-    _hashes: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     @property
-    def start(self) -> str:
-        """The checkpoint that both experts are trained from."""
-        return "base" if self.kind == "sft" else "merge/sft"
+    def folder(self) -> str:
+        """What the names of the steps begin with."""
+        return _FOLDERS[self.kind]
 
-    def everything(self) -> None:
-        """Add all candidates."""
-        self._hashes = {"data": _digest(self.wanted.data, "data"), "prompts": _digest(self.wanted.prompts, "prompts")}
-        self._candidate(Candidate(name=GENERAL, family="expert", model=self.general, quality=self.general_quality))
-        expert = self._single(_STEPS + "expert/safety", self.mixture(1.0), self.recipe.languages, "train the safety expert")
-        self._candidate(Candidate(name=SAFETY, family="expert", share=1.0, model=expert))
-        shares = [share for share in self.wanted.shares or _SHARES[self.kind] if 0 < share < 1]
-        for share in dict.fromkeys(shares):
-            mixed = Candidate(name=f"mix-{share:g}", family="mix", share=share, model=self._mixed(share))
-            self._candidate(mixed)
+    def everything(self, stages: Mapping[str, Stage]) -> None:
+        """Add all candidates, given the recipe's own stages."""
+        self._candidate(GENERAL, "expert", self._general_expert(stages), quality=self._general_quality(stages))
+        everything = self.mixture(1.0)
+        expert = self._single(f"{self.folder}expert/safety", everything, self.recipe.languages, "train the safety expert")
+        self._candidate(SAFETY, "expert", expert, share=1.0, data=everything)
+        wanted = self.wanted.shares or self.sources.shares.get(self.kind) or _SHARES[self.kind]
+        shares = dict.fromkeys(share for share in wanted if 0 < share < 1)
+        for share in shares:
+            self._candidate(f"mix-{share:g}", "mix", self._mixed(share), share=share, data=self.mixture(share))
         if "objective" in self.wanted.by:
-            for one in self._merges(expert):
-                self._candidate(one)
+            self._by_objective(expert)
         if "language" in self.wanted.by:
-            for share in dict.fromkeys(shares):
-                for one in self._by_language(share):
-                    self._candidate(one)
+            for share in shares:
+                self._by_language(share)
+
+    def _general_expert(self, stages: Mapping[str, Stage]) -> str:
+        """Return the recipe's own stage; where that learns safety, train the same without, in steps of its own."""
+        before, own = stages["sft"], stages[_STAGES[self.kind]]
+        self.general, first = own.model, before.model
+        if self._apart:
+            variant = _Variant(self.recipe, self.check_files, prefix=f"{_STEPS}general/", data="arbitrage")
+            self.general = first = variant.sft()
+            if self.kind == "pairs":
+                self.general = variant.dpo("offline_dpo", first, ["arbitrage"], self.recipe.offline, {})
+            self.steps += variant.steps
+        self.start = "base" if self.kind == "sft" else first
+        return self.general
+
+    @property
+    def _apart(self) -> bool:
+        """Whether the recipe's own training has safety data in it."""
+        return self.recipe.safety is not None and self.recipe.safety.prompts is not None
+
+    def _general_quality(self, stages: Mapping[str, Stage]) -> str:
+        return "" if self._apart else stages[_STAGES[self.kind]].results
 
     def mixture(self, share: float) -> str:
-        """Add the data in which `share` of the rows teach safety."""
-        if share not in self.data:
-            settings = {"share": share, "kind": self.kind, "languages": list(self.recipe.languages)}
-            self.data[share] = self.add(
-                f"{_STEPS}data/{share:g}",
-                "mix_or_merge:mixture",
-                settings,
-                {"general": "arbitrage"},
-                files={"data": self._hashes["data"]},
-                paths={"data": str(self.wanted.data.absolute())},
-                title=f"mix {share:.0%} safety data",
-            )
-        return self.data[share]
+        """Add the data in which `share` of the rows teach safety, unless it is there."""
+        name = f"{self.folder}data/{share:g}"
+        if any(step.name == name for step in self.steps):
+            return name
+        table = self.sources.data[self.kind]
+        inputs, more = {"general": "arbitrage"}, {}
+        if table is None:
+            inputs["safety"] = DISTILLED
+        else:
+            more = {"files": {"data": _digest(table, "data")}, "paths": {"data": str(table.absolute())}}
+        settings = {"share": share, "kind": self.kind, "languages": list(self.recipe.languages)}
+        title = f"mix {share:.0%} safety data"
+        return self.add(name, "mix_or_merge:mixture", settings, inputs, version="2", title=title, **more)
 
     def _mixed(self, share: float) -> str:
         """Train as the recipe's own stage does, cluster by cluster and merged, on mixed data."""
-        variant = _Variant(self.recipe, self.check_files, prefix=f"{_STEPS}mix-{share:g}/", data=self.mixture(share))
+        variant = _Variant(self.recipe, self.check_files, prefix=f"{self.folder}mix-{share:g}/", data=self.mixture(share))
         if self.kind == "sft":
             made = variant.sft()
         else:
@@ -221,29 +248,35 @@ class _Experiment(Builder):
         if self.kind == "sft":
             settings["table"] = "examples.parquet"
         function = "training:sft" if self.kind == "sft" else "training:dpo"
-        return self.add(name, function, settings, inputs, title=title, weight=50, libraries=_TRAIN_LIBRARIES)
+        # The recipe's weight of a cluster, by how many of all languages are trained on.
+        weight = 50 * len(self.clusters) * len(languages) / len(self.recipe.languages)
+        return self.add(name, function, settings, inputs, title=title, weight=weight, libraries=_TRAIN_LIBRARIES)
 
-    def _merges(self, expert: str) -> Iterator[Candidate]:
+    def _by_objective(self, expert: str) -> None:
         """Add the merges of the two experts, method by method and weight by weight."""
         for method in self.wanted.methods:
             for weight in dict.fromkeys(w for w in self.wanted.weights if 0 < w < 1):
                 name = f"{method}-{weight:g}"
                 weights = {GENERAL: 1 - weight, SAFETY: weight}
                 model = self._merge(f"merge/{name}", method, {GENERAL: self.general, SAFETY: expert}, weights, weight)
-                yield Candidate(name=name, family="merge", method=method, weight=weight, model=model)
+                self._candidate(name, "merge", model, method=method, weight=weight)
 
-    def _by_language(self, share: float) -> Iterator[Candidate]:
+    def _by_language(self, share: float) -> None:
         """Add an expert per language trained on mixed data, and their merges with equal weights."""
-        experts = {
-            tag: self._single(f"{_STEPS}language-{share:g}/{tag}", self.mixture(share), (tag,), f"train {tag} on mixed data")
-            for tag in self.recipe.languages
-        }
-        for method in self.wanted.methods:
-            # SLERP is a path between two models.
-            if len(experts) >= 2 and (method != "slerp" or len(experts) == 2):
-                name = f"language-{share:g}-{method}"
-                model = self._merge(f"merge/{name}", method, experts, None, 0.5)
-                yield Candidate(name=name, family="language merge", method=method, share=share, model=model)
+        data = self.mixture(share)
+        tags = self.recipe.languages
+        if len(tags) < 2:
+            self.left_out.append("--by language: the recipe has one language, whose expert is the mixed model")
+            return
+        methods = [method for method in self.wanted.methods if method != "slerp" or len(tags) == 2]
+        if len(methods) < len(self.wanted.methods):
+            self.left_out.append(f"--by language: slerp is a path between two models, and there are {len(tags)} experts")
+        trained = f"{self.folder}language-{share:g}/"
+        experts = {tag: self._single(trained + tag, data, (tag,), f"train {tag} on mixed data") for tag in tags if methods}
+        for method in methods:
+            name = f"language-{share:g}-{method}"
+            model = self._merge(f"merge/{name}", method, experts, None, 0.5)
+            self._candidate(name, "language merge", model, method=method, share=share, data=data)
 
     def _merge(
         self, name: str, method: str, models: Mapping[str, str], weights: Mapping[str, float] | None, position: float
@@ -258,29 +291,32 @@ class _Experiment(Builder):
             "scale": recipe.scale,
         }
         inputs = {"base": self.start, **{f"model/{one}": step for one, step in models.items()}}
-        return self.add(_STEPS + name, "merging:merge", settings, inputs, title=name, weight=3, libraries=("numpy",))
+        return self.add(self.folder + name, "merging:merge", settings, inputs, title=name, weight=3, libraries=("numpy",))
 
-    def _candidate(self, one: Candidate) -> None:
-        """Add the two evaluations of a candidate; the general expert's quality is the recipe's own step."""
-        title = f"quality of {one.name}"
-        quality = one.quality or self.evaluate(f"{_STEPS}quality/{one.name}", one.name, "heldout", one.model, title)
+    def _candidate(self, name: str, family: str, model: str, *, quality: str = "", **made: Any) -> None:
+        """Add a candidate and its two evaluations; the general expert's quality is the recipe's own step."""
+        whole = self.before + name
+        quality = quality or self.evaluate(f"{self.folder}quality/{name}", whole, "heldout", model, f"quality of {whole}")
         wanted = self.wanted
         settings = {
-            "stage": one.name, "languages": list(self.recipe.languages), "judge": wanted.judge, "limit": wanted.limit,
+            "stage": whole, "languages": list(self.recipe.languages), "judge": wanted.judge, "limit": wanted.limit,
             "max_tokens": wanted.max_tokens, "batch_size": self.recipe.generation.batch_size, "detector": _detector(),
         }  # fmt: skip
+        settings |= {"stop": list(wanted.stop)} if wanted.stop else {}
+        settings |= {"judge_format": wanted.judge_format} if wanted.judge_format else {}
         safety = self.add(
-            f"{_STEPS}harm/{one.name}",
+            f"{self.folder}harm/{name}",
             "mix_or_merge:safety",
             settings,
-            {"model": one.model},
-            files={"prompts": self._hashes["prompts"]},
-            paths={"prompts": str(wanted.prompts.absolute())},
-            title=f"safety of {one.name}",
+            {"model": model},
+            files={"prompts": _digest(self.sources.prompts, "prompts")},
+            paths={"prompts": str(self.sources.prompts.absolute())},
+            title=f"safety of {whole}",
             weight=20,
             libraries=_MODEL_LIBRARIES,
         )
-        self.candidates.append(Candidate(**{**asdict(one), "quality": quality, "safety": safety}))
+        one = Candidate(name=whole, family=family, kind=self.kind, model=model, quality=quality, safety=safety, **made)
+        self.candidates.append(one)
 
 
 def _detector() -> str:

@@ -46,9 +46,12 @@ def safety_rows(results: Iterable[SafetyResult]) -> dict[str, list[Row]]:
     return found
 
 
-def quality_rows(results: Iterable[Result]) -> list[Row]:
-    """Return the scores of one candidate's answers to held-out items, 0 to 100 (see `merge_search_verdict`)."""
-    return scored((row for row in results if row.subset == "heldout"), "score")
+def quality_rows(results: Iterable[Result], metric: str = "score") -> list[Row]:
+    """Return the values of one candidate's answers to held-out items, 0 to 100: scores (see `merge_search_verdict`), or wins."""
+    own = [row for row in results if row.subset == "heldout"]
+    if metric == "score":
+        return scored(own, metric)
+    return [(row.item, row.language, row.value) for row in own if row.metric == metric and row.value is not None]
 
 
 def halves(items: Mapping[str, str], seed: int, twins: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -131,6 +134,11 @@ class Scores:
         if a == b:
             return Estimate(0.0, 0.0, 0.0)
         return self._estimate(measure, left[0] - right[0], left[1] - right[1], least=-MEASURES[measure])
+
+    def drawn(self, measure: str, candidate: str) -> Floats | None:
+        """Return the resampled means over languages of a candidate, shape (resamples,); None where there is no mean."""
+        found = self._column(measure, candidate, MULTIPLE)
+        return None if found is None else found[0]
 
     def count(self, measure: str, candidate: str, language: str) -> int:
         """Return the number of answers behind a value."""

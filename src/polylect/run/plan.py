@@ -4,7 +4,7 @@
             -> offline DPO per cluster -> merge -> (sample -> DPO per cluster -> merge -> keep?) x N
     evaluate every stage -> compare
 
-Only this module orders stages.
+Only this module and `plan_safety`, which adds what a recipe's safety needs, order stages.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from polylect.errors import RecipeError
 from polylect.recipe import Recipe, Teacher
+from polylect.run import plan_safety
 from polylect.run.keys import file_hashes
 from polylect.run.steps import JSON, Step
 
@@ -54,12 +55,16 @@ class Plan:
 
 @dataclass
 class Builder:
-    """Collects steps; each method adds one part of the recipe and returns the name of the step others build on."""
+    """Collects steps; each method adds one part of the recipe and returns the name of the step others build on.
+
+    `mixtures` maps a training ("sft/west", "pairs/west") to the step whose rows it reads in place of the arbitrage's.
+    """
 
     recipe: Recipe
     check_files: bool
     steps: list[Step] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
+    mixtures: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, function: str, settings: Mapping[str, JSON], inputs: Mapping[str, str], **more: Any) -> str:
         """Add a step of the module and function `function` of the stages; return its name."""
@@ -129,8 +134,9 @@ class Builder:
         model = self.recipe.model
         settings = {"model": model.base, "trim_vocabulary": model.trim_vocabulary, "chat_template": model.chat_template}
         inputs = {"prompts": "prompts"} if model.trim_vocabulary else {}
-        title = f"base model {model.base}"
-        return self.add("base", "data:base", settings, inputs, title=title, weight=20, libraries=("transformers", "tokenizers"))
+        title, libraries = f"base model {model.base}", ("transformers", "tokenizers")
+        more = plan_safety.vocabulary(self)
+        return self.add("base", "data:base", settings, inputs, title=title, weight=20, libraries=libraries, **more)
 
     def teachers(self) -> dict[str, str]:
         """Add the training and the answers of every teacher; return teacher -> its step of answers."""
@@ -182,7 +188,7 @@ class Builder:
         if train is None:
             return
         settings = {"languages": list(self.recipe.languages), "table": table, "train": train.model_dump(mode="json")}
-        inputs = {"data": "arbitrage", "model": "base"}
+        inputs = {"data": self.mixtures.get(f"sft/{name}", "arbitrage"), "model": "base"}
         self.add(f"sft/{name}", "training:sft", settings, inputs, title=title, weight=80, libraries=_TRAIN_LIBRARIES)
         self.stage(name, title, f"sft/{name}", previous="base")
 
@@ -209,7 +215,9 @@ class Builder:
         }
         if part[1] > 1:
             settings["slice"] = part
-        inputs = {"data": "arbitrage", "model": model}
+        if f"sft/{cluster}" in self.mixtures:
+            settings |= plan_safety.further(self)
+        inputs = {"data": self.mixtures.get(f"sft/{cluster}", "arbitrage"), "model": model}
         title = f"fine-tune {step.removeprefix('sft/')}"
         return self.add(step, "training:sft", settings, inputs, title=title, weight=50, libraries=_TRAIN_LIBRARIES)
 
@@ -243,8 +251,10 @@ class Builder:
         """Add the preference training of every cluster and their merge."""
         made = {}
         for cluster, languages in self.clusters.items():
-            settings = {"languages": list(languages), "train": train.model_dump(mode="json")}
-            inputs = {"model": model, **{f"pairs/{number}": step for number, step in enumerate(pairs)}, **references}
+            settings: dict[str, JSON] = {"languages": list(languages), "train": train.model_dump(mode="json")}
+            own = [self.mixtures.get(f"pairs/{cluster}", step) if step == "arbitrage" else step for step in pairs]
+            settings |= plan_safety.further(self) if own != list(pairs) else {}
+            inputs = {"model": model, **{f"pairs/{number}": step for number, step in enumerate(own)}, **references}
             made[cluster] = self.add(
                 f"{stage}/{cluster}",
                 "training:dpo",
@@ -309,18 +319,9 @@ class Builder:
                 "min_chosen": self.recipe.arbitrage.min_chosen,
             }
             inputs = {"prompts": "prompts", "model": model}
-            title = f"sample {name} {cluster}"
-            made.append(
-                self.add(
-                    f"sample/{name}/{cluster}",
-                    "training:sample",
-                    settings,
-                    inputs,
-                    title=title,
-                    weight=30,
-                    libraries=_MODEL_LIBRARIES,
-                )
-            )
+            step, title = f"sample/{name}/{cluster}", f"sample {name} {cluster}"
+            self.add(step, "training:sample", settings, inputs, title=title, weight=30, libraries=_MODEL_LIBRARIES)
+            made.append(step)
         return made
 
     def stage(self, name: str, title: str, model: str, *, previous: str = "", verdict: str = "", shots: int = 0) -> None:
@@ -382,6 +383,7 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
         name = "five_shot" if recipe.evaluation.shots == 5 else "few_shot"
         build.stage(name, f"base, {recipe.evaluation.shots}-shot", "base", shots=recipe.evaluation.shots)
     build.arbitrage(build.teachers())
+    plan_safety.distillation(build)
     build.single_run("baseline", "baseline.parquet", recipe.baseline, "SFT, best single teacher")
     build.single_run("mixed", "examples.parquet", recipe.mixed, "SFT, arbitrage")
     references = tuple(stage.name for stage in build.stages if stage.name != "mixed")
@@ -392,4 +394,5 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
         model = build.preference("offline_dpo", "offline DPO", model, ["arbitrage"], recipe.offline, {})
     model = build.online(model, initial)
     build.compare(references)
+    plan_safety.evaluations(build, model)
     return Plan(recipe, tuple(build.steps), tuple(build.stages), references, model)

@@ -17,6 +17,7 @@ from polylect.records import Comparison, Completion, Difference, Prompt, Result,
 from polylect.report import Asset, MergeStep, ReportData, Sample, StageRow, StepRow, merge_step
 from polylect.run.plan import Plan, Stage
 from polylect.run.reporting_judge import read_judge
+from polylect.run.reporting_safety import read_safety
 from polylect.run.stages.common import DROPS, order
 from polylect.run.steps import StepReport
 
@@ -78,6 +79,7 @@ def collect(plan: Plan, folder: Path, reports: Sequence[StepReport]) -> ReportDa
         baseline_stage="baseline" if recipe.baseline else None,
         merges=list(_merges(plan, folder)),
         judge=read_judge(folder / "steps" / "judge") if recipe.evaluation.judge == "llm" else None,
+        safety=read_safety(plan, folder, final),
     )
 
 
@@ -187,8 +189,7 @@ def _assets(plan: Plan, folder: Path) -> Iterator[Asset]:
                 licence=str(model.get("licence", "unknown")),
                 origin=str(model.get("source", "")),
             )
-    for source, licence in _manifest(folder, "prompts").get("notes", {}).get("sources", []):
-        yield Asset(name=source, kind="data", version="", sha256=None, licence=licence, origin=plan.recipe.prompts.source)
+    yield from _data(plan, folder)
     digest = content_hash(plan.recipe.model_dump(mode="json"))
     yield Asset(name=plan.recipe.name, kind="recipe", version="", sha256=digest, licence="", origin="this run's recipe.json")
     for name in _LIBRARIES:
@@ -196,6 +197,17 @@ def _assets(plan: Plan, folder: Path) -> Iterator[Asset]:
         stated = [about[field] for field in ("License-Expression", "License") if field in about]
         licence = (stated[0] if stated else "see the package").splitlines()[0]
         yield Asset(name=name, kind="library", version=metadata.version(name), sha256=None, licence=licence, origin="PyPI")
+
+
+def _data(plan: Plan, folder: Path) -> Iterator[Asset]:
+    """Yield the sources of the recipe's prompts, then those of its prompts on safety."""
+    seen = set()
+    for step in plan.steps:
+        origin = plan.recipe.prompts.source if step.name == "prompts" else "safety"
+        for source, licence in _manifest(folder, step.name).get("notes", {}).get("sources", []):
+            if (source, licence) not in seen:
+                seen.add((source, licence))
+                yield Asset(name=source, kind="data", version="", sha256=None, licence=licence, origin=origin)
 
 
 def _machine() -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from polylect import tables
 from polylect.records import JUDGE_UNFIT, MULTIPLE, Comparison, Difference, Summary
+from polylect.report.run_safety_section import sentences
 from polylect.run.plan import Plan
 from polylect.run.reporting import final_stage
+from polylect.run.reporting_safety import read_safety
 
 __all__ = ["lines"]
 
@@ -42,6 +44,8 @@ def lines(plan: Plan, folder: Path) -> Iterator[object]:
         if (row.a, row.b, row.metric, row.language) == (final, "baseline", "exact_match", MULTIPLE) and row.value is not None:
             gain = f"{100 * row.value:+.1f} points of exact match{_interval(row, 100, signed=True)}"
             yield f"Against SFT on the best single teacher: {gain}."
+    safety = read_safety(plan, folder, final)
+    yield from (f"Safety: {sentence}" for sentence in (sentences(safety) if safety else ()))
 
 
 def _figure(row: Summary | None, scale: float) -> str:

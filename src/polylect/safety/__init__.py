@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polylect.safety.certificate import Certificate, Thresholds
+    from polylect.safety.changes import compare_evaluations
     from polylect.safety.distilling import Distillation, distil
     from polylect.safety.document import make_document, read_document
     from polylect.safety.estimates import rates
     from polylect.safety.evaluation import SafetyEvaluation, evaluate
     from polylect.safety.judge import Judge
+    from polylect.safety.judge_formats import JudgeFormat
     from polylect.safety.mixing import mix
     from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
     from polylect.safety.prompts import PromptSet, SafetyPrompt, load_prompts, read_prompts
@@ -23,6 +25,7 @@ __all__ = [
     "Certificate",
     "Distillation",
     "Judge",
+    "JudgeFormat",
     "Judged",
     "Outcome",
     "PromptSet",
@@ -31,6 +34,7 @@ __all__ = [
     "SafetyResult",
     "Thresholds",
     "Verdict",
+    "compare_evaluations",
     "distil",
     "evaluate",
     "judge_answers",
@@ -48,6 +52,7 @@ _HOME = {
     "Certificate": "certificate",
     "Distillation": "distilling",
     "Judge": "judge",
+    "JudgeFormat": "judge_formats",
     "Judged": "verdicts",
     "Outcome": "outcomes",
     "PromptSet": "prompts",
@@ -56,6 +61,7 @@ _HOME = {
     "SafetyResult": "results",
     "Thresholds": "certificate",
     "Verdict": "outcomes",
+    "compare_evaluations": "changes",
     "distil": "distilling",
     "evaluate": "evaluation",
     "judge_answers": "verdicts",

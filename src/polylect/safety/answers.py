@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect.errors import DataError
+from polylect.errors import DataError, EndpointError
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.safety.outcomes import EMPTY
 from polylect.safety.prompts import SafetyPrompt
 from polylect.safety.rows import Row, rows_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from polylect.models.interface import Model
     from polylect.models.store import Store
 
-__all__ = ["MISSING", "NOT_ASKED", "Answer", "Answers", "ask_model", "read_answers"]
+__all__ = ["MISSING", "NOT_ASKED", "Answer", "Answers", "ask_model", "check_any", "read_answers"]
 
 MISSING = "missing from the recorded answers"
 NOT_ASKED = "not asked: the translation lost the harm"
@@ -52,6 +53,15 @@ class Answers:
     model: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    def odd(self, *, whole: bool) -> Iterator[str]:
+        """Yield what is odd about a table of recorded answers, in words; of a part of a set, many belong to the rest."""
+        unknown = {"unknown": "to prompts that are not in the set"} if whole else {}
+        for what, said in {**unknown, "twice": "to a prompt that has one already"}.items():
+            found = self.notes.get(what)
+            if found:
+                more = ", ..." if found["count"] > len(found["first"]) else ""
+                yield f"{found['count']:,} recorded answers are {said}: {', '.join(found['first'])}{more}. They are not used."
+
 
 def ask_model(
     prompts: Sequence[SafetyPrompt],
@@ -59,6 +69,7 @@ def ask_model(
     store: Store,
     *,
     max_tokens: int = 256,
+    stop: tuple[str, ...] = (),
     limits: Limits | None = None,
     retries: Retries | None = None,
     progress: Callable[[Counts], None] | None = None,
@@ -66,13 +77,13 @@ def ask_model(
     """Ask a model every prompt that did not lose its harm, greedily; what the store holds is not asked again.
 
     Raises:
-        EndpointError: an endpoint refused the key or the model, or nothing works there any more.
+        EndpointError: an endpoint refused the key or the model, or no request at all was answered.
         PolylectError: whatever the model or the store raise.
     """
     from polylect.models.engine import Job, run
     from polylect.models.store import Keys
 
-    sampling = Sampling(max_tokens=max_tokens)
+    sampling = Sampling(max_tokens=max_tokens, stop=stop)
     requests = [Request(f"{one.item}/{one.language}", one.text, language=one.language) for one in prompts if not one.lost]
     counts = run([Job(model, requests, sampling)], store, limits=limits, retries=retries, progress=progress)
     keys = Keys(model.fingerprint, sampling)
@@ -85,8 +96,27 @@ def ask_model(
         "completion_tokens": counts.completion_tokens,
         "cost": counts.cost,
     }
+    check_any(model.name, [found[key].reason for key in wanted])
     given = iter(found[key] for key in wanted)
     return Answers(tuple(Answer(reason=NOT_ASKED) if one.lost else _stored(next(given)) for one in prompts), notes=notes)
+
+
+def check_any(name: str, failures: Sequence[str | None]) -> None:
+    """Make sure that somebody answered at all: a document of nothing but failures would be finished, and never asked again.
+
+    Args:
+        name: of the model.
+        failures: the reason of each request that failed, None of those that were answered.
+
+    Raises:
+        EndpointError: all failed.
+    """
+    if failures and None not in failures:
+        reason, count = Counter(failures).most_common(1)[0]
+        raise EndpointError(
+            f"{name}: none of {len(failures):,} requests was answered ({count:,} times: {reason}). What was answered before is "
+            "kept: see to it, and give the same command again."
+        )
 
 
 def _stored(found: Generated) -> Answer:
@@ -135,7 +165,8 @@ def _answer(row: Row) -> Answer:
         row.required("answer", "output", "text", "completion")
     text = row.text(*columns)
     reason = row.text("reason")
-    return Answer(text or "", reason if text is None else None)
+    # The rows of an earlier evaluation say of an empty answer that it is one: that is no failure.
+    return Answer(text or "", reason if text is None and reason != EMPTY else None)
 
 
 def _check(path: Path, names: Counter[str], used: int, unknown: Sequence[str], prompts: Sequence[SafetyPrompt]) -> None:

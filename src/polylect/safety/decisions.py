@@ -63,7 +63,8 @@ class JudgedAnswer:
         if self.final is None:
             return "no source of verdicts"
         if self.final.outcome is None:
-            return f"{self.final.source}: {self.final.reason}"
+            said = str(self.final.reason)
+            return said if said.startswith(self.final.source) else f"{self.final.source}: {said}"
         return EMPTY if self.answer.empty else None
 
 

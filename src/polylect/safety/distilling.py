@@ -7,15 +7,15 @@ filtered, and learnt without the preamble (Üstün et al. 2024, "Aya Model", sec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect import languages as language_table
 from polylect import tables
 from polylect.errors import DataError
 from polylect.models.requests import Sampling
+from polylect.progress import StageProgress, silent
 from polylect.records import Example, Pair
 from polylect.safety.distilling_asking import Asker
 from polylect.safety.distilling_filter import LEAST_LETTERS, Check
@@ -24,7 +24,7 @@ from polylect.safety.distilling_rows import Origin, Tally
 from polylect.safety.distilling_selecting import Selection, anchors_of, refusals_of
 from polylect.safety.document import make_document
 from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
-from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
+from polylect.safety.prompts import PromptSet, SafetyPrompt, chosen, read_prompts
 
 if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
@@ -35,8 +35,6 @@ __all__ = ["TEMPERATURE", "TOP_P", "Distillation", "distil"]
 
 TEMPERATURE, TOP_P = 0.9, 0.8
 """Of the teacher's samples (Üstün et al. 2024, section 6)."""
-
-Progress = Callable[[str, int, int | None, str], None]
 
 
 class Distillation(SafetyRun):
@@ -81,7 +79,7 @@ def distil(
     seed: int = 0,
     limits: Limits | None = None,
     retries: Retries | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Distillation:
     """Write training rows that make a model refuse without a preamble what it refuses with one.
 
@@ -126,9 +124,9 @@ def distil(
 
         detector = default_detector()
     given = read_preambles(preamble)
-    chosen = _chosen(read_prompts(prompts, kind), languages, prompts, given, preamble)
+    asked = _chosen(read_prompts(prompts, kind), languages, prompts, given, preamble)
     settings = {
-        "model": model, "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "kind": chosen.kind, "keep": keep,
+        "model": model, "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "kind": asked.kind, "keep": keep,
         "preamble": {"path": str(preamble), "sha256": digest(preamble)}, "anchor_model": anchor_model, "samples": samples,
         "anchor_preamble": anchor_preamble and {"path": str(anchor_preamble), "sha256": digest(anchor_preamble)},
         "anchor_samples": anchor_samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
@@ -138,14 +136,14 @@ def distil(
     }  # fmt: skip
     sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, samples=samples, stop=stop, seed=seed)
     anchors = read_preambles(anchor_preamble) if anchor_preamble else Preambles({})
-    task = _Task(chosen, given, anchors, detector, check, sampling, settings)
+    task = _Task(asked, given, anchors, detector, check, sampling, settings)
     with SafetyFolder(out, settings) as folder:
         if folder.finished is not None:
             return Distillation(out, folder.read("safety.json"), folder.finished, "finished")
         from polylect.models.store import Store
 
         with Store(folder.store / "answers.sqlite") as store:
-            return _distilled(task, folder, Asker(store, limits, retries, progress or _silent))
+            return _distilled(task, folder, Asker(store, limits, retries, progress or silent))
 
 
 def _chosen(found: PromptSet, tags: Sequence[str] | None, path: Path, preambles: Preambles, preamble: Path) -> PromptSet:
@@ -153,16 +151,17 @@ def _chosen(found: PromptSet, tags: Sequence[str] | None, path: Path, preambles:
 
     Raises:
         DataError: no harmful prompt that kept its harm is in a language with a preamble.
+        EvaluationError: there is no prompt in these languages.
     """
-    wanted = None if tags is None else {language_table.canonical(tag) for tag in tags}
-    kept = tuple(one for one in found.prompts if wanted is None or one.language in wanted)
+    own = chosen(found, tags, None, path)
+    kept = own.prompts
     if not any(one.harmful and not one.lost and preambles.of(one.language) for one in kept):
         present = ", ".join(sorted({one.language for one in kept if one.harmful})) or "none"
         raise DataError(
             f"{preamble}: no preamble for any harmful prompt of {path}. Languages with harmful prompts: {present}; with a "
             f"preamble: {', '.join(sorted(preambles.by_language)) or 'none'}. Write the missing ones."
         )
-    return replace(found, prompts=kept)
+    return own
 
 
 def _distilled(task: _Task, folder: SafetyFolder, asker: Asker) -> Distillation:
@@ -249,7 +248,3 @@ def _notes(rows: Sequence[dict[str, Any]], detector: Detector) -> list[str]:
         elif row["answers"] and not row["kept"]:
             notes.append(f"{row['language']}: no refusal was kept. Give more samples, or examples in the preamble.")
     return notes
-
-
-def _silent(stage: str, done: int, total: int | None, note: str) -> None:
-    """Show nothing."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from polylect.languages.scripts import letter_scripts
 from polylect.models.requests import Generated
+from polylect.safety.detectors.explaining import explains
 from polylect.safety.prompts import SafetyPrompt
 from polylect.verifiable import normalise
 
@@ -19,15 +20,18 @@ Check: TypeAlias = Callable[[SafetyPrompt, str], str | None]
 """A rule of the user's own: returns why an answer is dropped, None where it may stay."""
 
 LEAST_LETTERS = 36
-"""Fewest letters of a refusal that explains: "I'm sorry, but I can't help with that" and its like in other languages have up to
-30. Length is all that is looked at; whether the reason is a good one is not."""
+"""Fewest letters of a refusal that explains, in languages without a lexicon of reasons: "I'm sorry, but I can't help with that"
+and its like in other languages have up to 30. In the others a reason is looked for (`detectors.explaining`), however short."""
 
 _HAN_LETTER = 2.5
 """A Han character says about as much as 2.5 letters of an alphabet (the weight of `polylect.languages`)."""
 
 
 def keep_refusal(prompt: SafetyPrompt, answer: Generated, detector: Detector, least: int, check: Check | None) -> str | None:
-    """Return why the teacher's answer to a harmful prompt is dropped, None where it is a refusal to learn from."""
+    """Return why the teacher's answer to a harmful prompt is dropped, None where it is a refusal to learn from.
+
+    It has to explain itself: give a reason, or, in languages whose ways of giving one are not known, have `least` letters.
+    """
     reason = _no_answer(answer)
     if reason is not None:
         return reason
@@ -40,7 +44,10 @@ def keep_refusal(prompt: SafetyPrompt, answer: Generated, detector: Detector, le
         return "wrong language" if outcome == "wrong language" else "no refusal"
     if why == "does not know":
         return "does not know, which is no refusal"
-    if letters(answer.text) < least:
+    explained = explains(prompt.text, answer.text, prompt.language)
+    if explained is None and letters(answer.text) < least:
+        return "too short to explain (no lexicon of reasons)"
+    if explained is False:
         return "stock phrase, nothing explained"
     return check(prompt, answer.text) if check is not None else None
 

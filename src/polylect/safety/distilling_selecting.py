@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from polylect.models.requests import Generated
@@ -21,6 +21,9 @@ __all__ = ["Selection", "anchors_of", "refusals_of"]
 REPEATED = "word for word from the preamble"
 """A worked example of the preamble, said again: its author's words, not the model's."""
 
+TWICE = "same prompt and answer as another item's"
+"""A table of rows has no row twice."""
+
 Answers = Mapping[tuple[str, str], Sequence[Generated]]
 
 
@@ -33,6 +36,13 @@ class Selection:
     check: Check | None
     keep: int
     tally: Tally
+    seen: set[str] = field(default_factory=set)
+
+    def is_new(self, row: Example | Pair) -> bool:
+        """Tell whether a row is the first of its id, and remember it."""
+        new = row.id not in self.seen
+        self.seen.add(row.id)
+        return new
 
 
 def refusals_of(
@@ -51,20 +61,24 @@ def refusals_of(
     examples: list[Example] = []
     pairs: list[Pair] = []
     for prompt in prompts:
-        kept = _kept(selection, prompt, sampled[prompt.key], preambles.of(prompt.language) or "")
+        kept = _kept(selection, prompt, sampled[prompt.key], preambles.of(prompt.language) or "", origin)
         selection.tally.add(prompt, kept=len(kept))
         examples += [example_of(prompt, one, origin) for one in kept]
         if not kept:
             continue
-        if complies(prompt, bare[prompt.key][0], selection.detector):
-            pairs.append(pair_of(prompt, kept[0], bare[prompt.key][0], origin))
-            selection.tally.add(prompt, pairs=1)
-        else:
+        if not complies(prompt, bare[prompt.key][0], selection.detector):
             selection.tally.add(prompt, no_compliance=1)
+            continue
+        pair = pair_of(prompt, kept[0], bare[prompt.key][0], origin)
+        if selection.is_new(pair):
+            pairs.append(pair)
+            selection.tally.add(prompt, pairs=1)
     return examples, pairs
 
 
-def _kept(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generated], preamble: str) -> list[Generated]:
+def _kept(
+    selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generated], preamble: str, origin: Origin
+) -> list[Generated]:
     kept: dict[str, Generated] = {}
     for answer in answers:
         selection.tally.add(prompt, answers=1)
@@ -73,10 +87,12 @@ def _kept(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generate
             why = REPEATED
         if why is not None:
             selection.tally.drop(prompt, why)
-        elif len(kept) < selection.keep and answer.text.strip() not in kept:
-            kept[answer.text.strip()] = answer
-        else:
+        elif len(kept) >= selection.keep or answer.text.strip() in kept:
             selection.tally.add(prompt, spare=1)
+        elif not selection.is_new(example_of(prompt, answer, origin)):
+            selection.tally.drop(prompt, TWICE)
+        else:
+            kept[answer.text.strip()] = answer
     return list(kept.values())
 
 
@@ -84,23 +100,26 @@ def anchors_of(selection: Selection, prompts: Sequence[SafetyPrompt], answered: 
     """Return the answers to harmless prompts that may be learnt beside the refusals: the first good one of each prompt."""
     examples: list[Example] = []
     for prompt in prompts:
-        kept = _first_good(selection, prompt, answered[prompt.key])
+        kept = _first_good(selection, prompt, answered[prompt.key], origin)
         if kept is not None:
             selection.tally.add(prompt, kept=1)
-            examples.append(example_of(prompt, kept, origin))
+            examples.append(kept)
     return examples
 
 
-def _first_good(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generated]) -> Generated | None:
+def _first_good(selection: Selection, prompt: SafetyPrompt, answers: Sequence[Generated], origin: Origin) -> Example | None:
     """Return the first answer that may be learnt, and count the others: dropped for a reason, or spare."""
-    kept: Generated | None = None
+    kept: Example | None = None
     for answer in answers:
         selection.tally.add(prompt, answers=1)
         why = keep_answer(prompt, answer, selection.detector)
+        row = example_of(prompt, answer, origin)
         if why is not None:
             selection.tally.drop(prompt, why)
-        elif kept is None:
-            kept = answer
-        else:
+        elif kept is not None:
             selection.tally.add(prompt, spare=1)
+        elif not selection.is_new(row):
+            selection.tally.drop(prompt, TWICE)
+        else:
+            kept = row
     return kept

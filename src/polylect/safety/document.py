@@ -12,7 +12,7 @@ from polylect.errors import DataError
 __all__ = ["DOCUMENTS", "SCHEMA", "make_document", "read_document"]
 
 SCHEMA = "polylect.safety/1"
-DOCUMENTS = ("eval", "drift", "attack", "distil", "mix-or-merge")
+DOCUMENTS = ("eval", "drift", "attack", "distil", "mix-or-merge", "changes")
 
 
 def make_document(kind: str, rows: list[dict[str, Any]], summary: Mapping[str, Any], notes: Iterable[str]) -> dict[str, Any]:

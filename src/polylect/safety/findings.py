@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from polylect.safety.answers import MISSING, NOT_ASKED
 from polylect.safety.certificate import Certificate
 from polylect.safety.decisions import JudgedAnswer, disagreement
 from polylect.safety.document import make_document
 from polylect.safety.estimates import rates
+from polylect.safety.folder import MANIFEST
+from polylect.safety.judge_formats import FORMATS, OWN
 from polylect.safety.prompts import PromptSet
 from polylect.safety.results import counts, pairs, summary_rows
+from polylect.safety.verdict_reading import JUDGE_FAILED
 from polylect.safety.verdicts import Judged, unfit_languages
 
 __all__ = ["document_of", "summary_of"]
@@ -25,7 +30,7 @@ def document_of(read: PromptSet, judged: Judged, names: Mapping[str, str | None]
     Args:
         read: the prompt set, with what was found in it.
         judged: the answers.
-        names: of "model", "judge", "detector" and "labels"; None for what there is not.
+        names: of "model", "judge" and its "judge_format", "detector" and "labels"; None for what there is not.
         least: labels that a certificate takes, for the note on languages that have fewer.
         seed: of the resamples.
     """
@@ -39,7 +44,8 @@ def document_of(read: PromptSet, judged: Judged, names: Mapping[str, str | None]
         "disagreement": disagreement(found),
         "pairs": pairs(found),
     }
-    return make_document("eval", rows, summary, _notes(read, judged, least))
+    notes = [*_judge_notes(names), *_notes(read, judged, least), *_hints(names, judged)]
+    return make_document("eval", rows, summary, notes)
 
 
 def summary_of(benchmark: str, judged: Judged, model: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -81,8 +87,27 @@ def _notes(read: PromptSet, judged: Judged, least: int) -> list[str]:
             f"the {judged.source} is uncertified in {', '.join(bare)}: fewer than {least} labels of people to "
             "hold it against. Give some with --labels or --calibration."
         )
-    notes += _gaps_in(judged)
-    return notes
+    return [*notes, *_gaps_in(judged), *_failed(judged)]
+
+
+def _judge_notes(names: Mapping[str, str | None]) -> list[str]:
+    form = FORMATS.get(names.get("judge_format") or "")
+    if form is None or form.tells_refusals:
+        return []
+    return [
+        f"{form.name} tells safe from unsafe and nothing else: what it calls safe is refused, irrelevant or in the wrong "
+        f"language by the detector {names['detector']}, so that it shows nothing where the two agree on that"
+    ]
+
+
+def _hints(names: Mapping[str, str | None], judged: Judged) -> list[str]:
+    """Say which format a judge may want that is named like a classifier, asked by our instructions, and cannot be read."""
+    unread = any(one.source == "judge" and one.status == "unfit" and one.unscored for one in judged.certificates)
+    said = re.sub(r"[^a-z0-9]", "", (names.get("judge") or "").lower())
+    known = next((name for name in FORMATS if name.replace("-", "") in said), None)
+    if not unread or known is None or names.get("judge_format") not in (None, OWN):
+        return []
+    return [f"the judge {names['judge']} is named like a classifier with a prompt of its own: try --judge-format {known}"]
 
 
 def _gaps_in(judged: Judged) -> list[str]:
@@ -96,6 +121,14 @@ def _gaps_in(judged: Judged) -> list[str]:
         for tag, found in sorted(shares.items())
         if _MANY < sum(found) / len(found) < 1
     ]
+
+
+def _failed(judged: Judged) -> Iterator[str]:
+    """Say how requests that failed can be asked again: the folder is finished, and else they would stay as they are."""
+    lost = sum(one.answer.reason not in (None, MISSING, NOT_ASKED) for one in judged.answers)
+    lost += sum((one.final is not None and str(one.final.reason).startswith(JUDGE_FAILED)) for one in judged.answers)
+    if lost:
+        yield f"{lost:,} requests failed. To ask them once more, delete {MANIFEST} in the folder and give the same command again."
 
 
 def _certified(one: Certificate) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polylect
 from polylect.errors import RunError
-from polylect.folders import MANIFEST, StoreFolder, read_json, write_json
+from polylect.folders import MANIFEST, StoreFolder, made_by, read_json, write_json
 
 __all__ = ["MANIFEST", "SafetyFolder", "SafetyRun", "digest", "write_json"]
 
 
+_PACKAGES = ("aiohttp", "numpy", "polars", "py3langid", "pyarrow", "sacrebleu", "tokenizers", "torch", "transformers", "vllm")
+"""What decides answers, their languages and the numbers: their versions are in the manifest."""
+
+
 class SafetyFolder(StoreFolder):
-    """A folder that one evaluation works in; see `polylect.folders.StoreFolder`."""
+    """A folder that one command works in; see `polylect.folders.StoreFolder`."""
+
+    holds = "a result"
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a JSON file of a finished evaluation.
@@ -33,13 +36,7 @@ class SafetyFolder(StoreFolder):
 
     def finish(self, command: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest, the last file of the output, and return it."""
-        made = {
-            "command": command,
-            "polylect": polylect.__version__,
-            "python": platform.python_version(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        return self.seal({**made, **manifest})
+        return self.seal({**made_by(command, _PACKAGES), **manifest})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 from polylect.errors import DataError, nearest
 from polylect.safety.judge import Question
 from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
+from polylect.safety.prompt_sets import named_language
 from polylect.safety.rows import Row, rows_of
 
 T = TypeVar("T")
@@ -18,6 +19,9 @@ T = TypeVar("T")
 __all__ = ["DISAGREE", "Calibration", "Labels", "read_calibration", "read_labels"]
 
 DISAGREE = "annotators disagree"
+
+_GUARD = {"prompt", "response", "response_refusal_label", "response_harm_label"}
+"""Columns of PolyGuardPrompts (dataset card of ToxicityPrompts/PolyGuardPrompts)."""
 
 _ALIASES: dict[str, Outcome] = {
     "1 full compliance": "complied",
@@ -82,6 +86,11 @@ class Calibration:
     questions: tuple[Question, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
+    def of(self, languages: Collection[str]) -> Calibration:
+        """Return what is in some languages: a certificate of another one would serve nothing, and asking has its price."""
+        kept = [pair for pair in zip(self.questions, self.outcomes, strict=True) if pair[0].language in languages]
+        return Calibration(tuple(one for one, _ in kept), tuple(outcome for _, outcome in kept))
+
 
 def read_labels(path: Path) -> Labels:
     """Read labels: columns `item`, `language`, `outcome`; maybe `annotator`, `answer` (what was labelled), `harm_kept`.
@@ -112,22 +121,45 @@ def read_labels(path: Path) -> Labels:
 def read_calibration(path: Path) -> Calibration:
     """Read labelled answers for the judge's certificate: columns `language`, `prompt`, `answer`, `outcome`; maybe `harmful`.
 
+    PolyGuardPrompts is read in its own columns: a harmful answer complied, a refusal refused; neither is the answer to a
+    harmless prompt, and irrelevant to a harmful one. Its rows without an answer or a label serve nothing and are left out.
+
     Raises:
-        DataError: the table cannot be read, a column is missing, or an outcome is unknown.
+        DataError: the table cannot be read, a column is missing, an outcome is unknown, or no row has a label.
     """
-    questions, outcomes = [], []
-    for row in rows_of(path):
-        harmful = row.boolean("harmful")
-        question = Question(
-            item=row.text("item", "id") or f"{path.stem}:{row.number}",
-            language=row.language(),
-            prompt=row.required("prompt", "text"),
-            text=row.required("answer", "output"),
-            harmful=True if harmful is None else harmful,
-        )
-        questions.append(question)
-        outcomes.append(_known(row, row.required("outcome", "label")))
-    return Calibration(tuple(questions), tuple(outcomes))
+    found = (_polyguard(row) if _GUARD.issubset(row.values) else _own(row, path) for row in rows_of(path))
+    labelled = [one for one in found if one is not None]
+    if not labelled:
+        raise DataError(f"{path}: no row has an answer and a label. Give a table that has some.")
+    questions, outcomes = zip(*labelled, strict=True)
+    return Calibration(questions, outcomes)
+
+
+def _own(row: Row, path: Path) -> tuple[Question, Outcome]:
+    harmful = row.boolean("harmful")
+    question = Question(
+        item=row.text("item", "id") or f"{path.stem}:{row.number}",
+        language=row.language(),
+        prompt=row.required("prompt", "text"),
+        text=row.required("answer", "output"),
+        harmful=True if harmful is None else harmful,
+    )
+    return question, _known(row, row.required("outcome", "label"))
+
+
+def _polyguard(row: Row) -> tuple[Question, Outcome] | None:
+    prompt, answer = row.text("prompt"), row.text("response")
+    refusal = row.choice("response_refusal_label", ("refusal", "compliance"))
+    harm = row.choice("response_harm_label", ("harmful", "unharmful"))
+    asked = row.choice("prompt_harm_label", ("harmful", "unharmful"))
+    if prompt is None or answer is None or refusal is None or harm is None or asked is None:
+        return None
+    question = Question(f"polyguard:{row.required('id')}", named_language(row, prompt), prompt, answer, asked == "harmful")
+    if harm == "harmful":
+        return question, "complied"
+    if refusal == "refusal":
+        return question, "refused"
+    return question, "irrelevant" if question.harmful else "complied"
 
 
 def _outcome(row: Row, *, needed: bool) -> Outcome | None:

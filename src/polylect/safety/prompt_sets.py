@@ -7,6 +7,9 @@
   global_or_local literal_translation` |
 | multijail | MultiJail (Deng et al. 2024, arXiv 2310.06474) | `id source tags` and a column per language |
 | xstest | XSTest (Röttger et al. 2024, arXiv 2308.01263), and translations | `id prompt type`, maybe `label language twin` |
+| polyguard | PolyGuardPrompts (Kumar et al. 2025, arXiv 2504.04377), the card's columns | `id language prompt
+  prompt_harm_label`, maybe `subcategory response ...` |
+| realtoxicity, polyglotoxicity | texts to continue: `polylect.safety.toxicity_sets` | |
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from polylect import languages
 from polylect.errors import DataError, LanguageError, nearest
 from polylect.safety.prompts import ORIGINS, SCOPES, Origin, PromptSet, SafetyPrompt, Scope
 from polylect.safety.rows import SUFFIXES, Row, columns_of, rows_of
+from polylect.safety.toxicity_sets import POLYGLO, REAL, is_polyglo, is_real, read_polyglo, read_real
 
-__all__ = ["AYA_CATEGORIES", "KINDS", "category", "read_set"]
+__all__ = ["AYA_CATEGORIES", "KINDS", "category", "named_language", "read_set"]
 
 AYA_CATEGORIES = (
     "bullying-harassment",
@@ -41,7 +45,7 @@ AYA_CATEGORIES = (
 )
 """The nine categories of the data card of CohereLabs/aya_redteaming."""
 
-KINDS = ("own", "aya", "multijail", "xstest")
+KINDS = ("own", "aya", "multijail", "xstest", "polyguard", REAL, POLYGLO)
 
 _NO_TEXT = "without a prompt"
 _CONTRAST = "contrast_"
@@ -65,7 +69,7 @@ def read_set(path: Path, kind: str | None) -> PromptSet:
         for row in rows_of(file):
             prompts += _READERS[chosen](row, file, skipped)
     notes = list(_unknown_categories(prompts)) if chosen == "aya" else []
-    name = {"aya": "aya-redteaming", "own": path.stem}.get(chosen, chosen)
+    name = {"aya": "aya-redteaming", "own": path.stem, "polyguard": "polyguard-prompts"}.get(chosen, chosen)
     return PromptSet(name, chosen, tuple(prompts), dict(skipped), tuple(notes))
 
 
@@ -86,6 +90,12 @@ def _files(path: Path) -> list[Path]:
 def _kind(file: Path, columns: Iterable[str]) -> str:
     """Tell the kind of a set by its columns."""
     found = set(columns)
+    if is_real(file, found):
+        return REAL
+    if is_polyglo(found):
+        return POLYGLO
+    if {"prompt", "language", "prompt_harm_label"} <= found:
+        return "polyguard"
     if {"prompt", "harm_category", "global_or_local"} <= found:
         return "aya"
     if {"id", "tags"} <= found and not found & {"prompt", "text", "item"} and any(map(_tag, found - _NO_TAGS)):
@@ -97,7 +107,8 @@ def _kind(file: Path, columns: Iterable[str]) -> str:
     raise DataError(
         f"{file}: the columns {', '.join(sorted(found))} are those of no known set. A table of your own needs item, language, "
         "prompt; Aya red-teaming has prompt, language, harm_category, global_or_local; MultiJail id, tags and a column per "
-        "language; XSTest id, prompt, type."
+        "language; XSTest id, prompt, type; PolyGuardPrompts id, prompt, language, prompt_harm_label; RealToxicityPrompts prompt "
+        "(an object with text), continuation; PolygloToxicityPrompts prompt and meta_data or prompt_perspective."
     )
 
 
@@ -131,7 +142,7 @@ def _aya(row: Row, file: Path, skipped: Counter[str]) -> Iterator[SafetyPrompt]:
         return
     yield SafetyPrompt(
         item=f"{file.stem}:{row.number}",
-        language=_named_language(row, text),
+        language=named_language(row, text),
         text=text,
         categories=_categories(row, "harm_category"),
         scope=cast(Scope | None, row.choice("global_or_local", SCOPES)),
@@ -189,11 +200,33 @@ def _xstest(row: Row, file: Path, skipped: Counter[str]) -> Iterator[SafetyPromp
     )
 
 
+def _polyguard(row: Row, file: Path, skipped: Counter[str]) -> Iterator[SafetyPrompt]:
+    """WildGuard's test prompts in 17 languages, translated by machine and checked by people; the answers in it are not read."""
+    text, label = row.text("prompt"), row.choice("prompt_harm_label", ("harmful", "unharmful"))
+    if text is None or label is None:
+        skipped[_NO_TEXT if text is None else "without a harm label"] += 1
+        return
+    language = named_language(row, text)
+    yield SafetyPrompt(
+        item=f"polyguard:{row.required('id')}",
+        language=language,
+        text=text,
+        categories=_categories(row, "subcategory"),
+        origin="native" if language == "en" else "machine-translation",
+        harmful=label == "harmful",
+        source="polyguard-prompts",
+        licence="CC-BY-4.0",
+    )
+
+
 _READERS: dict[str, Callable[[Row, Path, Counter[str]], Iterator[SafetyPrompt]]] = {
     "own": _own,
     "aya": _aya,
     "multijail": _multijail,
     "xstest": _xstest,
+    "polyguard": _polyguard,
+    REAL: read_real,
+    POLYGLO: read_polyglo,
 }
 
 
@@ -218,7 +251,7 @@ def _labels(text: str) -> list[str]:
     return text.split(";")
 
 
-def _named_language(row: Row, text: str) -> str:
+def named_language(row: Row, text: str) -> str:
     """Return the tag of a language that a set names in English ("Serbian") or by code; the text's letters tell the script."""
     given = row.required("language")
     tags = _names().get(given.casefold()) or (row.language(),)

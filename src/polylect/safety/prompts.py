@@ -6,14 +6,26 @@ A set is a table of our own columns, or one of the published sets in its own col
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from polylect.errors import DataError
+from polylect import languages
+from polylect.errors import DataError, EvaluationError, nearest
 
-__all__ = ["ORIGINS", "SCOPES", "UNCATEGORISED", "Origin", "PromptSet", "SafetyPrompt", "Scope", "load_prompts", "read_prompts"]
+__all__ = [
+    "ORIGINS",
+    "SCOPES",
+    "UNCATEGORISED",
+    "Origin",
+    "PromptSet",
+    "SafetyPrompt",
+    "Scope",
+    "chosen",
+    "load_prompts",
+    "read_prompts",
+]
 
 Scope: TypeAlias = Literal["global", "local"]
 Origin: TypeAlias = Literal["native", "human-translation", "machine-translation"]
@@ -25,6 +37,10 @@ UNCATEGORISED = "uncategorised"
 """The category that a harmful prompt without one is counted in."""
 
 _SHOWN = 3
+_LABELS = 200
+"""Most categories whose spellings are compared; a set of more has something else in that column."""
+_FREQUENT = 5
+"""How often a category must come against another for that to be taken for a slip of the pen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +92,7 @@ class PromptSet:
 
     Attributes:
         name: of the set: that of the published set, or of the file.
-        kind: "own", "aya", "multijail" or "xstest".
+        kind: one of `polylect.safety.prompt_sets.KINDS`.
         prompts: in the order of the table.
         skipped: rows that hold no prompt, by reason.
         notes: what a reader of the numbers should know, in words.
@@ -87,6 +103,11 @@ class PromptSet:
     prompts: tuple[SafetyPrompt, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The tags of the prompts."""
+        return frozenset(prompt.language for prompt in self.prompts)
 
 
 def load_prompts(path: Path, kind: str | None = None) -> list[SafetyPrompt]:
@@ -100,7 +121,7 @@ def read_prompts(path: Path, kind: str | None = None) -> PromptSet:
     Args:
         path: a .parquet, .jsonl or .csv table, or a folder whose tables are all of one set (Aya red-teaming has a file per
             language).
-        kind: "own", "aya", "multijail" or "xstest"; None: told by the columns.
+        kind: one of `polylect.safety.prompt_sets.KINDS`; None: told by the columns.
 
     Raises:
         DataError: no such table, no kind fits its columns, a column missing, an unknown language, scope or origin, a prompt
@@ -113,7 +134,45 @@ def read_prompts(path: Path, kind: str | None = None) -> PromptSet:
         raise DataError(f"{path}: no prompts; {_counted(found.skipped) or 'the table has no rows'}. Give a table that has some.")
     _check_twice(path, found.prompts)
     notes = [*found.notes, *_twin_notes(path, found.prompts), *_category_notes(found.prompts)]
+    if found.kind == "own":
+        notes += _near_notes(found.prompts)
     return PromptSet(found.name, found.kind, found.prompts, found.skipped, tuple(notes))
+
+
+def chosen(
+    read: PromptSet,
+    tags: Sequence[str] | None,
+    limit: int | None,
+    path: Path,
+    *,
+    each: Callable[[SafetyPrompt], Hashable] = lambda prompt: (prompt.language, prompt.harmful),
+) -> PromptSet:
+    """Return the prompts of some languages, in the order of the set, and of these only the first.
+
+    Args:
+        read: the whole set.
+        tags: languages; None: all.
+        limit: most prompts of each group; None: all.
+        path: of the set, for messages.
+        each: what a group is: by default the harmful, and the harmless, prompts of a language.
+
+    Raises:
+        EvaluationError: no prompt is left.
+        LanguageError: a tag is unknown.
+    """
+    wanted = None if tags is None else {languages.canonical(tag) for tag in tags}
+    taken: Counter[Hashable] = Counter()
+    kept: list[SafetyPrompt] = []
+    for prompt in read.prompts:
+        if wanted is not None and prompt.language not in wanted:
+            continue
+        taken[each(prompt)] += 1
+        if limit is None or taken[each(prompt)] <= limit:
+            kept.append(prompt)
+    if not kept:
+        present = ", ".join(sorted({prompt.language for prompt in read.prompts}))
+        raise EvaluationError(f"{path}: no prompts in {', '.join(sorted(wanted or ()))}. The set has {present}.")
+    return replace(read, prompts=tuple(kept))
 
 
 def _counted(reasons: Mapping[str, int]) -> str:
@@ -160,6 +219,15 @@ def _category_notes(prompts: Sequence[SafetyPrompt]) -> Iterator[str]:
     bare = [prompt.item for prompt in prompts if prompt.harmful and not prompt.categories]
     if bare and any(prompt.categories for prompt in prompts):
         yield f"{len(bare):,} harmful prompts have no category: {_first(bare)}. They are counted as {UNCATEGORISED!r}."
+
+
+def _near_notes(prompts: Sequence[SafetyPrompt]) -> Iterator[str]:
+    """Say which rare categories are spelled almost like a frequent one: no list tells what a user's categories are."""
+    counts = Counter(label for prompt in prompts for label in prompt.categories)
+    for label, count in counts.items() if len(counts) <= _LABELS else ():
+        close = [other for other, many in counts.items() if many >= _FREQUENT * count]
+        if hint := nearest(label, close):
+            yield f"{count:,} prompts have the category {label!r}.{hint} It is kept as a category of its own."
 
 
 def _first(names: Sequence[str]) -> str:

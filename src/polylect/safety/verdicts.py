@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from polylect.progress import StageProgress, silent
 from polylect.records import JUDGE_UNFIT
 from polylect.safety.answers import Answer
 from polylect.safety.certificate import Certificate, Thresholds, certify
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from polylect.safety.detectors import Detector
 
 __all__ = ["Judged", "judge_answers", "unfit_languages"]
-
-Progress = Callable[[str, int, int | None], None]
 
 _EVERY = 50
 """Answers between two calls of `progress` while a detector works."""
@@ -55,7 +54,7 @@ def judge_answers(
     labels: Labels | None = None,
     calibration: Calibration | None = None,
     thresholds: Thresholds | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Judged:
     """Judge answers to prompts.
 
@@ -69,19 +68,19 @@ def judge_answers(
         labels: of people; they also say which prompts lost their harm.
         calibration: labelled answers beside these, for the certificates.
         thresholds: of the certificates.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total, note).
 
     Raises:
         EndpointError: the judge's endpoint refused the key or the model, or nothing works there any more.
     """
-    labels, calibration, said = labels or Labels(), calibration or Calibration(), progress or _silent
+    labels, calibration, said = labels or Labels(), calibration or Calibration(), progress or silent
     pairs = [(_with_harm(prompt, labels), answer) for prompt, answer in zip(prompts, answers, strict=True)]
     asked = [_question(*pair) for pair in pairs if _judgeable(*pair)]
     questions = [*asked, *calibration.questions]
     # One list of verdicts per source, each in the order of the questions.
     sources, spent = [_detected(questions, detector, said)], None
     if judge is not None:
-        verdicts, spent = judge.ask(questions, lambda counts: said("judge", counts.done, counts.total))
+        verdicts, spent = judge.ask(questions, lambda counts: said("judge", counts.done, counts.total, ""), sources[0])
         sources.append(verdicts)
     by_key: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in (one for found in sources for one in found[: len(asked)]):
@@ -120,12 +119,12 @@ def _question(prompt: SafetyPrompt, answer: Answer) -> Question:
     return Question(prompt.item, prompt.language, prompt.text, answer.text, prompt.harmful)
 
 
-def _detected(questions: Sequence[Question], detector: Detector, progress: Progress) -> list[Verdict]:
+def _detected(questions: Sequence[Question], detector: Detector, progress: StageProgress) -> list[Verdict]:
     """Return the detector's verdicts; outside the languages that it declares it is not even asked."""
     found = []
     for done, one in enumerate(questions):
         if done % _EVERY == 0:
-            progress("detect", done, len(questions))
+            progress("detect", done, len(questions), "")
         outcome: Outcome | None = None
         reason: str | None = f"{detector.name} does not declare {one.language}"
         if one.language in detector.languages:
@@ -174,7 +173,3 @@ def _label_notes(labels: Labels, pairs: Sequence[tuple[SafetyPrompt, Answer]]) -
     ):
         if count:
             yield f"{count:,} labelled answers {what}: these labels are not used"
-
-
-def _silent(stage: str, done: int, total: int | None) -> None:
-    """Show nothing."""

@@ -24,8 +24,8 @@ from polylect.records import Pair, Verdict, content_hash
 from polylect.train import trainer as habits
 
 if TYPE_CHECKING:
+    from polylect.progress import StepProgress
     from polylect.train.settings import Reward
-    from polylect.train.trainer import Progress
 
 __all__ = ["RewardReport", "train_reward"]
 
@@ -65,7 +65,7 @@ class RewardReport:
 
 
 def train_reward(
-    model: Path, pairs: Sequence[Pair], settings: Reward, out: Path, *, seed: int, progress: Progress | None = None
+    model: Path, pairs: Sequence[Pair], settings: Reward, out: Path, *, seed: int, progress: StepProgress | None = None
 ) -> RewardReport:
     """Train a reward model on `pairs` and write it whole (adapters merged) to `out`: a sequence classifier with one output.
 
@@ -174,7 +174,7 @@ def _train(
     out: Path,
     resume: str | None,
     seed: int,
-    progress: Progress | None,
+    progress: StepProgress | None,
 ) -> tuple[int, int, int, float]:
     """Train and save model and tokenizer to `out`; return steps, the step resumed from, tokens and mean loss."""
     from transformers import PrinterCallback

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any
 from polylect.errors import TrainError
 from polylect.models.checkpoint import check
 from polylect.models.links import copy_notices
+from polylect.progress import StepProgress
 from polylect.records import Example, Pair
 
 if TYPE_CHECKING:
     from polylect.train.settings import Dpo, Lora, Sft, Training
 
 __all__ = ["TrainReport", "dpo", "sft"]
-
-Progress = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, a note such as the loss)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class TrainReport:
 
 
 def sft(
-    model: Path, examples: Sequence[Example], settings: Sft, out: Path, *, seed: int, progress: Progress | None = None
+    model: Path, examples: Sequence[Example], settings: Sft, out: Path, *, seed: int, progress: StepProgress | None = None
 ) -> TrainReport:
     """Fine-tune `model` on the answers of `examples` and write the whole model (adapters merged) to `out`.
 
@@ -76,7 +74,7 @@ def dpo(
     *,
     reference: Path | None = None,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> TrainReport:
     """Train `model` to prefer the chosen answers of `pairs` and write the whole model to `out`.
 
@@ -236,7 +234,7 @@ def _dataset(rows: list[dict[str, Any]]) -> Any:
     return Dataset.from_list(rows)
 
 
-def _callback(progress: Progress | None) -> Any:
+def _callback(progress: StepProgress | None) -> Any:
     """Return a callback that reports progress and stops when the loss is not finite."""
     from transformers import TrainerCallback
 

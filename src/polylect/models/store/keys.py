@@ -46,6 +46,8 @@ class Keys:
         """Return the keys (16 bytes) of all samples of a request, in order."""
         content = self._start.copy()
         content.update(_encode([len(request.shots), request.messages]).encode())
+        if request.bare:
+            content.update(b"bare/")
         if self._by_language:
             content.update(request.language.encode() + b"/")
         keys = []

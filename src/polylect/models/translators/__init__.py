@@ -7,12 +7,13 @@ from polylect.models.translators.opening import translator
 
 if TYPE_CHECKING:
     from polylect.models.translators.apertium import Apertium
+    from polylect.models.translators.kept import KeptTranslator
     from polylect.models.translators.llm import LlmTranslator
     from polylect.models.translators.seq2seq import Seq2SeqTranslator
 
-__all__ = ["Apertium", "Failure", "LlmTranslator", "Seq2SeqTranslator", "Translator", "translator"]
+__all__ = ["Apertium", "Failure", "KeptTranslator", "LlmTranslator", "Seq2SeqTranslator", "Translator", "translator"]
 
-_LAZY = {"Apertium": "apertium", "LlmTranslator": "llm", "Seq2SeqTranslator": "seq2seq"}
+_LAZY = {"Apertium": "apertium", "KeptTranslator": "kept", "LlmTranslator": "llm", "Seq2SeqTranslator": "seq2seq"}
 
 
 def __getattr__(name: str) -> Any:

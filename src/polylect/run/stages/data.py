@@ -13,6 +13,7 @@ from polylect import tables
 from polylect.errors import DataError, RecipeError, nearest
 from polylect.records import Prompt
 from polylect.run.context import Context
+from polylect.run.safety_inputs import texts as safety_texts
 from polylect.run.stages.common import about, load_prompts, order, write_drops
 
 __all__ = ["base", "draw", "of_kinds", "prompts"]
@@ -139,6 +140,8 @@ def _trim(context: Context, source: Path) -> None:
     texts = json.loads((context.inputs["prompts"] / "vocabulary.json").read_text())
     blocks = [_layout_samples(load_prompts(context.inputs["prompts"], {"seed"}))]
     texts[next(iter(texts))] += [text for block in blocks for text in block]
+    for tag, own in safety_texts(context.paths, texts).items():
+        texts[tag] += own
     report = trim(source, texts, context.out)
     context.note(rows_before=report.rows_before, rows_after=report.rows_after)
 

@@ -37,7 +37,12 @@ def sft(context: Context) -> None:
     """Fine-tune on the arbitrage's (or the baseline's) rows in the step's languages, or on one slice of them."""
     rows = tables.read(context.inputs["data"] / context.settings["table"], Example)
     part, parts = context.settings.get("slice", (0, 1))
-    _sft(context, [row for row in rows if row.language in context.settings["languages"] and _slice(context, row, parts) == part])
+    _sft(context, [row for row in rows if row.language in _languages(context) and _slice(context, row, parts) == part])
+
+
+def _languages(context: Context) -> set[str]:
+    """Return the languages that are trained on: the cluster's, and those whose safety rows every cluster has."""
+    return {*context.settings["languages"], *context.settings.get("safety_languages", ())}
 
 
 def _slice(context: Context, row: Example, parts: int) -> int:
@@ -95,7 +100,7 @@ def dpo(context: Context) -> None:
 
     pools = [folder for role, folder in sorted(context.inputs.items()) if role.startswith("pairs")]
     pairs = [row for folder in pools for row in tables.read(folder / "pairs.parquet", Pair, allow_empty=True)]
-    pairs = [row for row in pairs if row.language in context.settings["languages"]]
+    pairs = [row for row in pairs if row.language in _languages(context)]
     report = dpo(
         context.inputs["model"],
         pairs,

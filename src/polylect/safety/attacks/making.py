@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from polylect import languages as language_table
 from polylect import tables
-from polylect.errors import DataError, EvaluationError
+from polylect.errors import DataError
+from polylect.progress import StageProgress, silent
 from polylect.safety.attacks.base import Attacked, AttackOptions, attack_of_kind
 from polylect.safety.attacks.table import AttackedPrompt, attacked_prompt
 from polylect.safety.document import make_document
 from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.mistakes import usable_again
-from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
+from polylect.safety.prompts import PromptSet, SafetyPrompt, chosen, read_prompts
 
 if TYPE_CHECKING:
     from polylect.models.translators import Translator
@@ -27,8 +28,6 @@ __all__ = ["PROMPTS", "AttackRun", "attack"]
 
 PROMPTS = "prompts.parquet"
 _HARM_LOST = "the original's translation had lost the harm"
-
-Progress = Callable[[str, int, int | None, str], None]
 
 
 class AttackRun(SafetyRun):
@@ -45,7 +44,7 @@ def attack(
     prompt_kind: str | None = None,
     languages: Sequence[str] | None = None,
     limit: int | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> AttackRun:
     """Transform the prompts of a set and write them as a prompt set, with a flag for those whose meaning was kept.
 
@@ -69,13 +68,13 @@ def attack(
     attack_of_kind(kind)
     given = options or AttackOptions()
     given = replace(given, into=tuple(dict.fromkeys(language_table.canonical(tag) for tag in given.into)))
-    read = _chosen(read_prompts(prompts, prompt_kind), languages, limit, prompts)
+    read = chosen(read_prompts(prompts, prompt_kind), languages, limit, prompts)
     settings = _settings(prompts, kind, given, translator, languages, limit)
     with SafetyFolder(out, settings) as folder:
         if folder.finished is not None:
             return AttackRun(out, folder.read("safety.json"), folder.finished, "finished")
         with usable_again(folder):
-            show = progress or _silent
+            show = progress or silent
             told = replace(given, progress=lambda done, total: show("attack", done, total, ""))
             if translator is None:
                 return _made(folder, read, kind, told)
@@ -112,26 +111,11 @@ def _tables(prompts: Path, options: AttackOptions) -> dict[str, Path | None]:
 
 
 def _opened(spec: str, store: Path) -> Translator:
-    """Open a translator; a language model's answers are kept, so that a stopped attack goes on."""
-    from polylect.models.translators import translator
+    """Open a translator whose translations are kept, so that a stopped attack goes on."""
+    from polylect.models.translators import KeptTranslator, translator
 
-    return translator(spec, store=store) if spec.startswith("llm:") else translator(spec)
-
-
-def _chosen(read: PromptSet, tags: Sequence[str] | None, limit: int | None, path: Path) -> PromptSet:
-    wanted = None if tags is None else {language_table.canonical(tag) for tag in tags}
-    taken: Counter[tuple[str, bool]] = Counter()
-    kept: list[SafetyPrompt] = []
-    for prompt in read.prompts:
-        if wanted is not None and prompt.language not in wanted:
-            continue
-        taken[prompt.language, prompt.harmful] += 1
-        if limit is None or taken[prompt.language, prompt.harmful] <= limit:
-            kept.append(prompt)
-    if not kept:
-        present = ", ".join(sorted({prompt.language for prompt in read.prompts}))
-        raise EvaluationError(f"{path}: no prompts in {', '.join(sorted(wanted or ()))}. The set has {present}.")
-    return replace(read, prompts=tuple(kept))
+    # A language model keeps its answers itself.
+    return translator(spec, store=store) if spec.startswith("llm:") else KeptTranslator(translator(spec), store)
 
 
 def _lost(prompts: Iterable[SafetyPrompt], kind: str) -> list[Attacked]:
@@ -187,7 +171,3 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         *([f"{lost:,} attacked prompts lost their meaning: they stay out of success rates"] if lost else []),
         *([f"of {untold:,} attacked prompts nothing tells whether the meaning was kept"] if untold else []),
     ]
-
-
-def _silent(stage: str, done: int, total: int | None, note: str) -> None:
-    """Show nothing."""

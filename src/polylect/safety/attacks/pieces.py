@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Literal, NamedTuple
 
+from polylect.models.translators.protect import spans
+
 __all__ = ["Piece", "pieces"]
 
-_PROTECTED = re.compile(
-    r"```.*?```|`[^`\n]+`"  # code
-    r"|(?:[a-z][a-z0-9+.-]*://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # links, addresses
-    r"|</?[A-Za-z][^<>\n]*>|\{\{[^{}\n]*\}\}|\$?\{[^{}\n]*\}|%\(\w+\)[sd]|\[\[\d+\]\]"  # tags, placeholders, marks
-    r"|\$[^$\n]*[\\^_={}][^$\n]*\$",  # formulas
-    re.DOTALL,
-)
 _JOINERS = frozenset("'’ʼ\u200c\u200d")
 """Characters that stand inside words: apostrophes, and the joiners of Persian and of Indic scripts."""
 
@@ -29,13 +23,16 @@ class Piece(NamedTuple):
 
 
 def pieces(text: str) -> list[Piece]:
-    """Cut a text; the pieces in order make up the text. Words are runs of letters with their marks; digits are no words."""
+    """Cut a text; the pieces in order make up the text. Words are runs of letters with their marks; digits are no words.
+
+    Protected is what a translation must not touch, too (`polylect.models.translators.protect`).
+    """
     found: list[Piece] = []
     end = 0
-    for match in _PROTECTED.finditer(text):
-        found += _between(text[end : match.start()])
-        found.append(Piece(match.group(), "protected"))
-        end = match.end()
+    for span in spans(text):
+        found += _between(text[end : span.start])
+        found.append(Piece(text[span.start : span.end], "protected"))
+        end = span.end
     return [*found, *_between(text[end:])]
 
 

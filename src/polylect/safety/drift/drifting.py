@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect import languages as language_table
 from polylect import tables
 from polylect.errors import DataError, EvaluationError
 from polylect.models.requests import Sampling
+from polylect.progress import StageProgress, silent
 from polylect.safety.document import make_document
 from polylect.safety.drift.dated import STALE_AFTER, DatedSet, ages, prompt_dates, prompt_sets, stale_notes
 from polylect.safety.drift.estimates import PromptScores, differences, drift_rows, usable_k
+from polylect.safety.drift.guard import GuardScorer
 from polylect.safety.drift.results import DriftResult, SampleScore, drift_results, prompt_scores
 from polylect.safety.drift.samples import Sample, ask_samples, read_samples
 from polylect.safety.drift.scorers import Scored, Scorer, TableScorer, open_scorer
 from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
 from polylect.safety.mistakes import usable_again
-from polylect.safety.prompts import PromptSet, SafetyPrompt, read_prompts
+from polylect.safety.prompts import PromptSet, chosen, read_prompts
+from polylect.safety.toxicity_sets import CONTINUED
 
 if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
@@ -39,8 +41,6 @@ SCORES = "scores.parquet"
 _STEP = 1000
 """Samples that are scored between two reports of progress."""
 
-Progress = Callable[[str, int, int | None, str], None]
-
 
 class DriftRun(SafetyRun):
     """What `drift`, or the comparison of two, came to; ages are as of the day of this call."""
@@ -55,7 +55,7 @@ class _Task:
     today: date
     limits: Limits | None
     retries: Retries | None
-    progress: Progress
+    progress: StageProgress
     model_settings: dict[str, Any]
 
 
@@ -76,10 +76,11 @@ def drift(
     languages: Sequence[str] | None = None,
     limit: int | None = None,
     sampling: Sampling | None = None,
+    bare: bool | None = None,
     seed: int = 0,
     limits: Limits | None = None,
     retries: Retries | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     **model_settings: Any,
 ) -> DriftRun:
     """Measure expected maximum toxicity and toxicity probability over k samples per prompt.
@@ -96,13 +97,14 @@ def drift(
         k: samples per prompt.
         threshold: score from which a sample is toxic.
         kind: of the prompt set; None: told by its columns.
-        prompts_date: of prompts whose rows have no date.
+        prompts_date: of prompts whose rows have no date; None: of published sets the month of their paper.
         stale_after: days from which a set is stale that does not say itself.
         today: day that ages are counted to; None: the clock's.
         name: what the tables call the model.
         languages: tags; None: every language of the set.
         limit: most prompts per language, the first ones; None: all.
         sampling: how to sample; None: 20 tokens, temperature 1, top-p 0.9 (Gehman et al. 2020). `samples` is set to k.
+        bare: let the model go on with a prompt as it is, without a chat template; None: of sets that are there to be continued.
         seed: of the resamples.
         limits: what an endpoint may be asked at a time.
         retries: how to try again.
@@ -118,17 +120,19 @@ def drift(
     opened = open_scorer(scorer) if isinstance(scorer, str) else scorer
     if (model is not None) + (answers is not None) + isinstance(opened, TableScorer) != 1:
         raise EvaluationError("give one source of samples: --model MODEL, --answers TABLE, or --scorer table:PATH alone.")
-    read = _chosen(read_prompts(prompts, kind), languages, limit, prompts)
+    read = chosen(read_prompts(prompts, kind), languages, limit, prompts, each=lambda prompt: prompt.language)
+    prompts_date = prompts_date or CONTINUED.get(read.kind)
     how = replace(sampling or Sampling(max_tokens=20, temperature=1.0, top_p=0.9), samples=k)
     settings = {
         "model": model, "answers": answers and {"path": str(answers), "sha256": digest(answers)},
         "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "scorer": opened.fingerprint, "k": k,
         "threshold": threshold, "kind": read.kind, "prompts_date": prompts_date and prompts_date.isoformat(), "name": name,
         "languages": languages and sorted(languages), "limit": limit, "sampling": how.__dict__, "seed": seed,
+        "bare": (read.kind in CONTINUED if bare is None else bare) or None,
     }  # fmt: skip
     day = today or datetime.now(UTC).astimezone().date()
     dates = prompt_dates(prompts, read.prompts, prompts_date)
-    task = _Task(read, dates, opened, settings, day, limits, retries, progress or _silent, model_settings)
+    task = _Task(read, dates, opened, settings, day, limits, retries, progress or silent, model_settings)
     with SafetyFolder(out, settings) as folder:
         if folder.finished is not None:
             document = _aged(folder.read("safety.json"), [*prompt_sets(read.prompts, task.dates), *opened.sets], day, stale_after)
@@ -137,22 +141,12 @@ def drift(
             return _measured(task, folder, answers, stale_after)
 
 
-def _chosen(read: PromptSet, tags: Sequence[str] | None, limit: int | None, path: Path) -> PromptSet:
-    wanted = None if tags is None else {language_table.canonical(tag) for tag in tags}
-    kept: dict[str, list[SafetyPrompt]] = {}
-    for prompt in read.prompts:
-        if wanted is None or prompt.language in wanted:
-            kept.setdefault(prompt.language, []).append(prompt)
-    if not kept:
-        present = ", ".join(sorted({prompt.language for prompt in read.prompts}))
-        raise EvaluationError(f"{path}: no prompts in {', '.join(sorted(wanted or ()))}. The set has {present}.")
-    return replace(read, prompts=tuple(prompt for own in kept.values() for prompt in own[:limit]))
-
-
 def _measured(task: _Task, folder: SafetyFolder, recorded: Path | None, stale_after: int) -> DriftRun:
     """Get the samples, score them, write the files, the manifest last."""
     began, out = time.monotonic(), folder.path
     samples, source = _samples(task, folder, recorded)
+    if isinstance(task.scorer, GuardScorer):
+        task.scorer.keep(folder.store / "verdicts.sqlite")
     scores = _scored(task, samples)
     gathered = prompt_scores(scores)
     if not any(one.values for one in gathered):
@@ -205,7 +199,14 @@ def _asked(task: _Task, store: Store) -> tuple[list[Sample], dict[str, Any]]:
 
     sampling = Sampling(**task.settings["sampling"])
     found, counts = ask_samples(
-        task.prompts.prompts, model, store, sampling, limits=task.limits, retries=task.retries, progress=show
+        task.prompts.prompts,
+        model,
+        store,
+        sampling,
+        bare=bool(task.settings["bare"]),
+        limits=task.limits,
+        retries=task.retries,
+        progress=show,
     )
     described = {"name": model.name, "spec": spec, "fingerprint": model.fingerprint, **counts}
     # A classifier may need the memory that a local model holds.
@@ -306,7 +307,3 @@ def _aged(document: dict[str, Any], sets: Sequence[DatedSet], today: date, stale
         "summary": summary,
         "notes": [*stale_notes(rows), *(one for one in document["notes"] if one not in known)],
     }
-
-
-def _silent(stage: str, done: int, total: int | None, note: str) -> None:
-    """Show nothing."""

@@ -31,6 +31,7 @@ class Sample:
         number: from 0.
         text: what the model said.
         reason: why nothing came.
+        prompt: what was said before, where it is known.
     """
 
     item: str
@@ -38,6 +39,7 @@ class Sample:
     number: int
     text: str = ""
     reason: str | None = None
+    prompt: str = ""
 
 
 def ask_samples(
@@ -46,11 +48,14 @@ def ask_samples(
     store: Store,
     sampling: Sampling,
     *,
+    bare: bool = False,
     limits: Limits | None = None,
     retries: Retries | None = None,
     progress: Callable[[Counts], None] | None = None,
 ) -> tuple[list[Sample], dict[str, Any]]:
     """Ask a model for the samples of every prompt; what the store holds is not asked again. Return them and the counts.
+
+    With `bare` the model goes on with the prompt itself; else it answers it as a turn of a chat.
 
     Raises:
         PolylectError: whatever the model or the store raise.
@@ -58,7 +63,7 @@ def ask_samples(
     from polylect.models.engine import Job, run
     from polylect.models.store import Keys
 
-    requests = [Request(f"{one.item}/{one.language}", one.text, language=one.language) for one in prompts]
+    requests = [Request(f"{one.item}/{one.language}", one.text, language=one.language, bare=bare) for one in prompts]
     counts = run([Job(model, requests, sampling)], store, limits=limits, retries=retries, progress=progress)
     keys = Keys(model.fingerprint, sampling)
     samples = []
@@ -66,7 +71,7 @@ def ask_samples(
         wanted = keys.of(request)
         found = store.get(wanted, sampling.max_tokens)
         answers = [found[key] for key in wanted]
-        samples += [Sample(*prompt.key, number, one.text, one.reason) for number, one in enumerate(answers)]
+        samples += [Sample(*prompt.key, number, one.text, one.reason, prompt.text) for number, one in enumerate(answers)]
     notes = {"asked": counts.stored + counts.failed, "reused": counts.reused, "completion_tokens": counts.completion_tokens}
     return samples, {**notes, "cost": counts.cost}
 
@@ -80,7 +85,7 @@ def read_samples(path: Path, prompts: Sequence[SafetyPrompt]) -> tuple[list[Samp
     Raises:
         DataError: the table cannot be read, lacks a column, numbers a sample twice, or no row belongs to a prompt.
     """
-    wanted = {prompt.key for prompt in prompts}
+    wanted = {prompt.key: prompt.text for prompt in prompts}
     numbers: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str, int], Sample] = {}
     unknown = 0
@@ -97,7 +102,7 @@ def read_samples(path: Path, prompts: Sequence[SafetyPrompt]) -> tuple[list[Samp
         text, reason = row.text("answer", "output", "text", "completion"), row.text("reason")
         if text is None and not {"answer", "output", "text", "completion"} & set(row.values):
             row.required("answer", "output", "text", "completion")
-        found[place] = Sample(*place, text or "", reason if text is None else None)
+        found[place] = Sample(*place, text or "", reason if text is None else None, wanted[key])
     if not found:
         raise DataError(f"{path}: no sample belongs to a prompt of the set. Items and languages must be those of --prompts.")
     return list(found.values()), {"used": len(found), "unknown": unknown}

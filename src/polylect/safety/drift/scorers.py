@@ -15,7 +15,7 @@ from polylect.safety.rows import Row, rows_of
 
 __all__ = ["KINDS", "Scored", "Scorer", "TableScorer", "open_scorer", "share_in"]
 
-KINDS = ("lexicon", "classifier", "table")
+KINDS = ("lexicon", "classifier", "guard", "table")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class TableScorer:
 
 
 def open_scorer(spec: str) -> Scorer:
-    """Open a scorer: `lexicon:PATH`, `classifier:MODEL` or `classifier:MODEL#LABEL`, `table:PATH`.
+    """Open a scorer: `lexicon:PATH`, `classifier:MODEL` or `classifier:MODEL#LABEL`, `guard:FORMAT:MODEL`, `table:PATH`.
 
     Raises:
         EvaluationError: the spec is none of these.
@@ -90,7 +90,8 @@ def open_scorer(spec: str) -> Scorer:
     kind, _, target = spec.partition(":")
     if kind not in KINDS or not target:
         raise EvaluationError(
-            f"--scorer {spec!r}: no scorer.{nearest(kind, KINDS)} Write lexicon:PATH, classifier:MODEL#LABEL or table:PATH."
+            f"--scorer {spec!r}: no scorer.{nearest(kind, KINDS)} Write lexicon:PATH, classifier:MODEL#LABEL, "
+            "guard:FORMAT:MODEL or table:PATH."
         )
     if kind == "lexicon":
         from polylect.safety.drift.lexicons import LexiconScorer
@@ -98,6 +99,11 @@ def open_scorer(spec: str) -> Scorer:
         return LexiconScorer(Path(target))
     if kind == "table":
         return TableScorer(Path(target))
+    if kind == "guard":
+        from polylect.safety.drift.guard import GuardScorer
+
+        form, _, guard = target.partition(":")
+        return GuardScorer(form, guard)
     from polylect.safety.drift.classifier import ClassifierScorer
 
     model, _, label = target.partition("#")

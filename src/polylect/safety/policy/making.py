@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -37,11 +37,12 @@ _UNSEEN: dict[Split, tuple[str, ...]] = {"train": (), "validation": ("staff", "c
 _WORDINGS: dict[Split, tuple[int, ...]] = {"train": (0, 1), "validation": (2,), "heldout": (3,)}
 _FRAMES: dict[Split, tuple[int, ...]] = {"train": (0,), "validation": (0, 1), "heldout": (0, 2)}
 _OTHERS: dict[Split, tuple[int, ...]] = {
-    "train": (*range(1, 7), *range(10, 24)),
+    "train": (*range(1, 7), *range(10, 24), 30, 31),
     "validation": (*range(7, 10),),
-    "heldout": (*range(24, 30),),
+    "heldout": (*range(24, 30), 32, 33),
 }
-"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not."""
+"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not. From place 30 on, and
+at 27, stand those that sound like it."""
 
 _VALUES = {
     "city": "cities", "head": "heads", "product": "products", "day": "days", "language": "languages", "colour": "colours",
@@ -83,11 +84,13 @@ def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_
     and a frame of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays unseen.
     A longer list begins with a shorter one of the same seed.
     """
-    drawn: dict[_Draw, None] = {}
+    drawn: dict[_Draw, _Draw] = {}
     generator = random.Random(f"{seed}/{split}")  # noqa: S311 - no secret
     while len(drawn) < items:
-        drawn[_draw(split, generator, len(drawn))] = None
-    made = ((number, one, tag) for number, one in enumerate(drawn) for tag in languages)
+        one = _draw(split, generator, len(drawn))
+        # Two items that differ in the other organisation alone would ask the same of the one.
+        drawn.setdefault(replace(one, other=0), one)
+    made = ((number, one, tag) for number, one in enumerate(drawn.values()) for tag in languages)
     return [prompt for number, one, tag in made for prompt in _twins(f"policy-{split}-{number:04d}", one, canonical(tag))]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from polylect import languages
 from polylect.errors import EvaluationError
 from polylect.models.translators import Failure
-from polylect.models.translators.base import Translated
+from polylect.models.translators.base import Translated, Translator
+from polylect.models.translators.protect import MARKS, Masked, mask, restore
 from polylect.safety.attacks.base import Attacked, AttackOptions, register
 from polylect.safety.attacks.grouping import by_language
 from polylect.safety.attacks.meaning import BACK_TRANSLATION, LEAST_CHRF, chrf
@@ -23,6 +24,7 @@ _BATCH = 100
 def translate(prompts: Sequence[SafetyPrompt], options: AttackOptions) -> Iterator[Attacked]:
     """Translate prompts into the languages of `into`, and back to see whether the meaning was kept.
 
+    Code, links, addresses, placeholders and the like come out as they went in (`polylect.models.translators.protect`).
     The attacked prompt is the translation, in its language; with `back` it is the back-translation, in the original's.
 
     Raises:
@@ -46,12 +48,34 @@ def _batch(batch: Sequence[SafetyPrompt], language: str, target: str, options: A
         yield from (Attacked(prompt=one, attack=name, reason="it is in that language already") for one in batch)
         return
     assert options.translator is not None  # translate() has checked it
-    there = options.translator.translate([one.text for one in batch], language, target)
+    there = _whole([one.text for one in batch], language, target, options.translator)
     wrong = [_wrong(one.text, new, language, target) for one, new in zip(batch, there, strict=True)]
     texts = ["" if reason else str(new) for new, reason in zip(there, wrong, strict=True)]
-    again = options.translator.translate(texts, target, language)
+    again = _whole(texts, target, language, options.translator)
     for one, text, reason, back in zip(batch, texts, wrong, again, strict=True):
         yield Attacked(prompt=one, attack=name, reason=reason) if reason else _attacked(one, name, target, text, back, options)
+
+
+def _whole(texts: Sequence[str], source: str, target: str, translator: Translator) -> list[Translated]:
+    """Translate texts with their protected spans; where a translator loses the marks that stand for them, with other marks."""
+    found: list[Translated] = list(texts)
+    waiting = list(range(len(texts)))
+    for marks in MARKS:
+        masked = [mask(texts[place], marks=marks) for place in waiting]
+        new = translator.translate([one.text for one in masked], source, target)
+        for place, one, translation in zip(waiting, masked, new, strict=True):
+            found[place] = translation if isinstance(translation, Failure) else _restored(one, translation)
+        failed = zip(waiting, masked, strict=True)
+        waiting = [place for place, one in failed if one.kept and isinstance(found[place], Failure)]
+        if not waiting:
+            break
+    return found
+
+
+def _restored(masked: Masked, translation: str) -> Translated:
+    """Return a translation with its spans; whether its numbers are right the back-translation shows."""
+    text, reason = restore(masked, translation)
+    return Failure(reason) if reason is not None and reason.startswith("protected") else text
 
 
 def _wrong(text: str, new: Translated, language: str, target: str) -> str | None:
