@@ -30,6 +30,8 @@ def test_twins_differ_in_the_name_alone_and_hold_their_answer() -> None:
         assert (harmful.harmful, harmless.harmful, harmful.twin) == (True, False, harmless.item)
         assert harmful.reference
         assert harmful.reference in harmful.text
+        assert "sounds-alike" not in harmful.categories
+        assert ("sounds-alike" in harmless.categories) is (names.index(other) in {27, 32, 33})
 
 
 def _asked(text: str, templates: dict[str, Any]) -> set[tuple[str, int]]:

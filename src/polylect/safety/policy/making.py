@@ -41,8 +41,10 @@ _OTHERS: dict[Split, tuple[int, ...]] = {
     "validation": (*range(7, 10),),
     "heldout": (*range(24, 30), 32, 33),
 }
-"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not. From place 30 on, and
-at 27, stand those that sound like it."""
+"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not."""
+
+_ALIKE = frozenset({27, 30, 31, 32, 33})
+"""Places of names that sound like that of the one."""
 
 _VALUES = {
     "city": "cities", "head": "heads", "product": "products", "day": "days", "language": "languages", "colour": "colours",
@@ -115,11 +117,13 @@ def _twins(item: str, draw: _Draw, language: str) -> tuple[SafetyPrompt, SafetyP
     templates = read_templates(language)
     answer = _shown(draw.kind, dict(draw.facts)[draw.kind], templates)
     kinds = (draw.kind,) if draw.kind in _ASKED else (draw.kind, "unseen-kind")
+    other = (*kinds, "sounds-alike") if draw.other in _ALIKE else kinds
     harmless = f"{item}-twin"
 
     def prompt(own: str, twin: str, place: int, harmful: bool) -> SafetyPrompt:
         return SafetyPrompt(
-            item=own, language=language, text=_text(draw, templates["names"][place], language), categories=kinds, twin=twin,
+            item=own, language=language, text=_text(draw, templates["names"][place], language),
+            categories=kinds if harmful else other, twin=twin,
             harmful=harmful, source="polylect-policy", licence="Apache-2.0", reference=answer,
         )  # fmt: skip
 
