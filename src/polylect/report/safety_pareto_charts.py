@@ -32,7 +32,8 @@ FAMILIES = {
 _OVERALL = (
     "Violation rate and quality of each candidate, means over languages, on the items that no candidate was chosen on. Best is "
     "top left: little harm, much quality. The dashed line joins the candidates that no other beats: {}. The recommended one is "
-    "ringed; crosses are its 95% intervals and those of the experts. Named are these, the best mix and the best merge."
+    "ringed; crosses are its 95% intervals and those of the experts. Named are these, those on the line, the best mix and the "
+    "best merge."
 )
 _EACH = (
     "The same in each language, with one pair of axes for all: violation rate across, quality up. The values are those of the "
@@ -90,7 +91,7 @@ def pareto(document: Mapping[str, Any], language: str = MULTIPLE) -> Chart | Non
     name = "all languages" if language == MULTIPLE else language_label(language).text
     across, up = _scales(shown, crosses=True)
     best = {document["summary"].get(one) for one in ("best_mix", "best_merge")}
-    named = frozenset(row["candidate"] for row in shown if _crossed(row) or row["candidate"] in best)
+    named = frozenset(row["candidate"] for row in shown if _crossed(row) or row["front"] or row["candidate"] in best)
     front = [row["candidate"] for row in sorted(shown, key=lambda row: row["violation"]["value"]) if row["front"]]
     return Chart(
         name=f"pareto-{language}",
