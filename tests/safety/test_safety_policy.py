@@ -31,7 +31,7 @@ def test_twins_differ_in_the_name_alone_and_hold_their_answer() -> None:
         assert harmful.reference
         assert harmful.reference in harmful.text
         assert "sounds-alike" not in harmful.categories
-        assert ("sounds-alike" in harmless.categories) is (names.index(other) in {27, 32, 33})
+        assert ("sounds-alike" in harmless.categories) is (names.index(other) in {28, 35, 36})
 
 
 def _asked(text: str, templates: dict[str, Any]) -> set[tuple[str, int]]:
