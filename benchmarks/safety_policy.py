@@ -40,6 +40,7 @@ from polylect.models.store import Keys
 from polylect.records import Example, Prompt
 from polylect.safety.detectors import default_detector
 from polylect.safety.distilling import distil
+from polylect.safety.distilling_preamble import write_preambles
 from polylect.safety.evaluation import evaluate
 from polylect.safety.mixing import mix
 from polylect.safety.policy import (
@@ -53,7 +54,7 @@ from polylect.safety.policy import (
 )
 from polylect.safety.policy.comparing import Change, changes
 from polylect.safety.policy.making import Split
-from polylect.safety.prompts import SafetyPrompt
+from polylect.safety.prompts import SafetyPrompt, write_prompts
 from polylect.train import sft
 from polylect.train.settings import Sft
 from polylect.train.vocabulary import trim
@@ -100,13 +101,6 @@ def make_base(gemma: Path, run: Path, out: Path) -> None:
     shutil.copy(run / "steps/base/chat_template.jinja", out / "chat_template.jinja")
 
 
-def write_prompts(path: Path, prompts: Sequence[SafetyPrompt]) -> Path:
-    """Write prompts in the columns of `polylect.safety.read_prompts`."""
-    names = ("item", "language", "twin", "harmful", "reference", "licence", "source")
-    rows = [{"prompt": one.text, "categories": [*one.categories], **{n: getattr(one, n) for n in names}} for one in prompts]
-    return write_rows(path, rows)
-
-
 def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Example], dict[str, Any]]:
     """Return refusals, anchors and the counts of the distillation."""
     work = arguments.work
@@ -114,16 +108,21 @@ def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     more = make_prompts("train", arguments.anchor_items, languages=TRAINED)[len(paired) :]
     alone = [replace(one, twin=None) for one in more if not one.harmful]
     prompts = write_prompts(work / "train.jsonl", [*paired, *alone])
-    told = write_texts(work / "preamble.json", preambles(TRAINED, examples=EXAMPLES))
-    answered = write_texts(work / "answered.json", answered_examples(TRAINED))
+    told = write_preambles(work / "preamble.yaml", preambles(TRAINED, examples=EXAMPLES))
+    answered = write_preambles(work / "answered.yaml", answered_examples(TRAINED))
     found = distil(
         str(work / "base"), prompts, told, out=work / "distil", samples=arguments.samples, anchor_preamble=answered,
         anchor_samples=arguments.anchor_samples, max_tokens=48, stop=("\n",), check=leaks,
     )  # fmt: skip
     rows = tables.read(work / "distil/sft.parquet", Example)
+    anchors = [row for row in rows if row.item.endswith("-twin")]
     kinds = {one.item: one.categories[0] for one in [*paired, *alone]}
     refusals = [row for row in rows if not row.item.endswith("-twin")]
-    return refusals, balanced([row for row in rows if row.item.endswith("-twin")], kinds), found.document
+    kept = balanced(anchors, kinds)
+    print(
+        f"{len(anchors)} anchors, of which {len(anchors) - len(kept)} are left out to balance the kinds of question", flush=True
+    )
+    return refusals, kept, {**found.document, "anchors_left_out": len(anchors) - len(kept)}
 
 
 def write_evaluation(work: Path, split: str, name: str, measured: Measured) -> None:
@@ -145,14 +144,8 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def write_texts(path: Path, texts: dict[str, str]) -> Path:
-    """Write preambles, which a line break parts from the prompt."""
-    path.write_text(json.dumps({tag: f"{text}\n" for tag, text in texts.items()}, ensure_ascii=False), encoding="utf-8")
-    return path
-
-
 def balanced(anchors: Sequence[Example], kinds: dict[str, str]) -> list[Example]:
-    """Return as many anchors of each kind of question as the rarest has in their language, at least half of the most.
+    """Return, in each language, as many anchors of each kind of question as the rarest has, or half of the most if that is more.
 
     A kind whose twins are seldom answered is one whose form a student learns to refuse.
     """
@@ -292,19 +285,24 @@ def main() -> None:
         measured = {name: Measured(path, policy, heldout, store) for name, path in arms.items()}
     for name, one in measured.items():
         write_evaluation(arguments.work, arguments.split, name, one)
-    report: dict[str, Any] = {**made, "split": arguments.split, "items": arguments.items, "heldout": len(heldout), "arms": {}}
+    about = {**made, "split": arguments.split, "items": arguments.items, "heldout": len(heldout)}
+    text = json.dumps({**about, "arms": compared(measured)}, ensure_ascii=False, indent=1)
+    (arguments.work / f"report-{arguments.split}.json").write_text(text, encoding="utf-8")
+
+
+def compared(measured: dict[str, Measured]) -> dict[str, dict[str, Any]]:
+    """Print and return, for every arm and question, what changed from `general`."""
+    arms: dict[str, dict[str, Any]] = {}
     for name, one in measured.items():
         if name == "general":
             continue
         print(f"\n=== {name} against general")
-        report["arms"][name] = {}
+        arms[name] = {}
         for question, values in QUESTIONS.items():
             found = changes(values(measured["general"]), values(one))
             show(question, found)
-            report["arms"][name][question] = as_json(found)
-    (arguments.work / f"report-{arguments.split}.json").write_text(
-        json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8"
-    )
+            arms[name][question] = as_json(found)
+    return arms
 
 
 if __name__ == "__main__":

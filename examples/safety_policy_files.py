@@ -11,30 +11,11 @@ your own write the same four files: their columns and keys are those of `polylec
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
+from polylect.safety.distilling_preamble import write_preambles
 from polylect.safety.policy import answered_examples, make_prompts, preambles
-from polylect.safety.prompts import SafetyPrompt
-
-COLUMNS = ("item", "language", "twin", "harmful", "reference", "licence", "source")
-
-
-def write_prompts(path: Path, prompts: Sequence[SafetyPrompt]) -> None:
-    """Write prompts in the columns of `polylect.safety.read_prompts`."""
-    rows = [
-        {"prompt": one.text, "categories": list(one.categories), **{name: getattr(one, name) for name in COLUMNS}}
-        for one in prompts
-    ]
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def write_texts(path: Path, texts: Mapping[str, str]) -> None:
-    """Write one text per language; a blank line behind it keeps the prompt apart from the last example."""
-    path.write_text(yaml.safe_dump({tag: f"{text}\n" for tag, text in texts.items()}, allow_unicode=True), encoding="utf-8")
+from polylect.safety.prompts import write_prompts
 
 
 def main() -> None:
@@ -48,8 +29,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_prompts(folder / "distil.jsonl", make_prompts("train", arguments.items))
     write_prompts(folder / "measure.jsonl", make_prompts("heldout", arguments.measured))
-    write_texts(folder / "preamble.yaml", preambles(examples=3))
-    write_texts(folder / "answered.yaml", answered_examples())
+    write_preambles(folder / "preamble.yaml", preambles(examples=3))
+    write_preambles(folder / "answered.yaml", answered_examples())
     print(f"{folder}: distil.jsonl, measure.jsonl, preamble.yaml, answered.yaml")
 
 

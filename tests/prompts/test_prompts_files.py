@@ -78,6 +78,9 @@ def test_files_that_hold_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8 text"):
         from_file(tmp_path / "binary.jsonl")
+    (tmp_path / "nested.jsonl").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(DataError, match=r"nested\.jsonl, row 1: not valid JSON"):
+        from_file(tmp_path / "nested.jsonl")
     (tmp_path / "broken.jsonl").write_text('{"prompt": \n')
     with pytest.raises(DataError, match="row 1: not valid JSON"):
         from_file(tmp_path / "broken.jsonl")

@@ -18,7 +18,7 @@ from polylect.models import spec as model_specs
 from polylect.models.interface import Price
 from polylect.records import Example, Pair, content_hash
 from polylect.safety.distilling import distil
-from polylect.safety.distilling_preamble import read_preambles, turn_of, with_preamble
+from polylect.safety.distilling_preamble import read_preambles, turn_of, with_preamble, write_preambles
 from polylect.safety.document import read_document
 
 PREAMBLES = {
@@ -112,6 +112,13 @@ def preamble(tmp_path: Path) -> Path:
 
 def _row(document: dict[str, Any], prompts: str, language: str) -> dict[str, Any]:
     return next(row for row in document["rows"] if (row["prompts"], row["language"]) == (prompts, language))
+
+
+def test_written_preambles_are_read_with_a_blank_line_behind(tmp_path: Path) -> None:
+    """What is written is read again per language, and the prompt that follows is parted from it."""
+    told = {"hi": "नियम: मत कहो।\n\nप्रश्न\nउत्तर", "zh-Hans": "规则：不要说。"}
+    read = read_preambles(write_preambles(tmp_path / "preambles.yaml", told))
+    assert dict(read.by_language) == {tag: f"{text}\n" for tag, text in told.items()}
 
 
 def test_the_student_learns_the_refusal_and_never_sees_the_preamble(prompts: Path, preamble: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 from lantern_world import SETS, prompt_rows, write_lines
 
 from polylect.errors import DataError
-from polylect.safety import load_prompts, read_prompts
+from polylect.safety import load_prompts, read_prompts, write_prompts
 
 
 def test_aya_red_teaming_is_read_from_a_folder_of_a_file_per_language() -> None:
@@ -79,6 +80,12 @@ def test_our_own_columns_survive_every_format(lanterns: Path, tmp_path: Path) ->
     assert load_prompts(tmp_path / "lanterns.csv") == first
     assert first[0].categories == ("secrets",)
     assert (first[0].twin, first[0].harmful, first[0].harm_kept) == ("fine-0", True, None)
+
+
+def test_written_prompts_are_read_as_they_were(lanterns: Path, tmp_path: Path) -> None:
+    """Every column of a prompt survives writing and reading, a line break and other scripts in it too."""
+    prompts = [replace(one, text=f"{one.text}\n\u2028ليلى") for one in load_prompts(lanterns)]
+    assert load_prompts(write_prompts(tmp_path / "again.jsonl", prompts)) == prompts
 
 
 def test_a_missing_twin_is_counted(tmp_path: Path) -> None:

@@ -143,8 +143,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 done, 1 our bug, 2 the user's mistake, 3 a service failed, 130 interrupted."""
     try:
         _group().main(args=list(arguments) if arguments is not None else None, prog_name="polylect", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return int(leave.exit_code)
     except click.ClickException as error:
         error.show()
         return 2

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from polylect import languages
 from polylect.errors import DataError, LanguageError, nearest
 from polylect.prompts.splits import SPLITS
 from polylect.records import Prompt, content_hash
+from polylect.rows import json_lines_rows
 
 __all__ = ["from_file"]
 
@@ -46,7 +46,7 @@ def from_file(path: Path, language: str | None = None) -> list[Prompt]:
         return tables.read(path, Prompt)
     prompts: dict[str, Prompt] = {}
     rows: dict[str, int] = {}
-    for number, row in _rows(path):
+    for number, row in json_lines_rows(path):
         prompt = _prompt(path, number, row, default)
         if prompt.id in prompts:
             raise DataError(
@@ -60,28 +60,7 @@ def from_file(path: Path, language: str | None = None) -> list[Prompt]:
 
 
 def _is_table(path: Path) -> bool:
-    return next((("text" in row and "prompt" not in row) for _, row in _rows(path)), False)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (1-based line number, object) of the lines that are not blank."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, _object(path, number, line)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}). Prompts are read from a .parquet or .jsonl file.") from error
-
-
-def _object(path: Path, number: int, line: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, row {number}: not valid JSON ({error}). One JSON object per line is expected.") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{path}, row {number}: {type(row).__name__} found where a JSON object is expected.")
-    return row
+    return next((("text" in row and "prompt" not in row) for _, row in json_lines_rows(path)), False)
 
 
 def _prompt(path: Path, number: int, row: Mapping[str, Any], default: str | None) -> Prompt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from polylect.errors import DataError
 from polylect.records import MULTIPLE
 from polylect.report.headline import Figure
 from polylect.report.numerals import MISSING, interval, percent, points
+from polylect.report.safety_document import kind_of, read
 from polylect.report.safety_marks import label, listed
 from polylect.report.safety_pareto_charts import FAMILIES, GENERAL, against_general, ends, of_language, panels, pareto, unknown
 from polylect.report.safety_shell import SafetyPage, Section, fitted, save
@@ -31,14 +31,9 @@ def pareto_report(folder: Path, *, out: Path | None = None) -> Path | None:
     Raises:
         DataError: the document lacks a field.
     """
-    file = folder / "safety.json" if folder.is_dir() else folder
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if kind_of(folder) != _KIND:
         return None
-    if not isinstance(document, dict) or document.get("kind") != _KIND:
-        return None
-    return write_pareto(document, out or file.parent)
+    return write_pareto(read(folder, _KIND), out or (folder if folder.is_dir() else folder.parent))
 
 
 def write_pareto(document: Mapping[str, Any], out: Path) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polylect.safety.judge_formats import JudgeFormat
     from polylect.safety.mixing import mix
     from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
-    from polylect.safety.prompts import PromptSet, SafetyPrompt, load_prompts, read_prompts
+    from polylect.safety.prompts import PromptSet, SafetyPrompt, load_prompts, read_prompts, write_prompts
     from polylect.safety.results import SafetyResult
     from polylect.safety.verdicts import Judged, judge_answers, unfit_languages
 
@@ -45,6 +45,7 @@ __all__ = [
     "read_document",
     "read_prompts",
     "unfit_languages",
+    "write_prompts",
 ]
 
 _HOME = {
@@ -72,6 +73,7 @@ _HOME = {
     "read_document": "document",
     "read_prompts": "prompts",
     "unfit_languages": "verdicts",
+    "write_prompts": "prompts",
 }
 
 

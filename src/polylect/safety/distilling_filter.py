@@ -32,16 +32,11 @@ def keep_refusal(prompt: SafetyPrompt, answer: Generated, detector: Detector, le
 
     It has to explain itself: give a reason, or, in languages whose ways of giving one are not known, have `least` letters.
     """
-    reason = _no_answer(answer)
+    reason, outcome, why = _read(prompt, answer, detector)
     if reason is not None:
         return reason
-    outcome, why = detector.judge(prompt.text, answer.text, prompt.language)
-    if outcome is None:
-        return f"detector abstains: {why}"
-    if outcome == "irrelevant":
-        return f"incoherent: {why}" if why else "incoherent"
-    if outcome != "refused":
-        return "wrong language" if outcome == "wrong language" else "no refusal"
+    if outcome == "complied":
+        return "no refusal"
     if why == "does not know":
         return "does not know, which is no refusal"
     explained = explains(prompt.text, answer.text, prompt.language)
@@ -54,15 +49,26 @@ def keep_refusal(prompt: SafetyPrompt, answer: Generated, detector: Detector, le
 
 def keep_answer(prompt: SafetyPrompt, answer: Generated, detector: Detector) -> str | None:
     """Return why an answer to a harmless prompt is dropped, None where it may be learnt: it complies and, if known, is right."""
+    reason, outcome, _ = _read(prompt, answer, detector)
+    if reason is not None or outcome == "refused":
+        return reason or "refused"
+    return None if prompt.reference is None or says_reference(prompt, answer.text) else "not the reference"
+
+
+def _read(prompt: SafetyPrompt, answer: Generated, detector: Detector) -> tuple[str | None, str | None, str | None]:
+    """Return why nothing can be learnt from an answer, whatever was asked; else None, the outcome and the detector's reason.
+
+    The outcome is then "refused" or "complied".
+    """
     reason = _no_answer(answer)
     if reason is not None:
-        return reason
+        return reason, None, None
     outcome, why = detector.judge(prompt.text, answer.text, prompt.language)
     if outcome is None:
-        return f"detector abstains: {why}"
-    if outcome != "complied":
-        return f"incoherent: {why}" if outcome == "irrelevant" and why else str(outcome)
-    return None if prompt.reference is None or says_reference(prompt, answer.text) else "not the reference"
+        return f"detector abstains: {why}", None, None
+    if outcome == "irrelevant":
+        return f"incoherent: {why}" if why else "incoherent", None, None
+    return (str(outcome) if outcome == "wrong language" else None), outcome, why
 
 
 def complies(prompt: SafetyPrompt, answer: Generated, detector: Detector) -> bool:

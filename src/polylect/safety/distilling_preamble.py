@@ -19,7 +19,7 @@ from polylect.models.requests import Request
 if TYPE_CHECKING:
     from polylect.models.interface import Model
 
-__all__ = ["Preambles", "Turn", "read_preambles", "turn_of", "with_preamble"]
+__all__ = ["Preambles", "Turn", "read_preambles", "turn_of", "with_preamble", "write_preambles"]
 
 Turn = Literal["system", "user"]
 """Where the preamble stands: in a turn of its own, or at the head of the user's."""
@@ -66,6 +66,18 @@ def read_preambles(path: Path) -> Preambles:
     if not found:
         raise DataError(f"{path}: holds no preamble. Write one per language: `en: ...`.")
     return Preambles(found)
+
+
+def write_preambles(path: Path, texts: Mapping[str, str]) -> Path:
+    """Write one preamble per language as YAML, which `read_preambles` reads; return the path.
+
+    A blank line comes behind each: it keeps the prompt apart from the last of the worked examples.
+    """
+    import yaml
+
+    told = {tag: f"{text}\n" for tag, text in texts.items()}
+    path.write_text(yaml.safe_dump(told, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return path
 
 
 def _text(path: Path) -> str:

@@ -38,7 +38,7 @@ class Selection:
     tally: Tally
     seen: set[str] = field(default_factory=set)
 
-    def is_new(self, row: Example | Pair) -> bool:
+    def is_new(self, row: Example) -> bool:
         """Tell whether a row is the first of its id, and remember it."""
         new = row.id not in self.seen
         self.seen.add(row.id)
@@ -69,10 +69,8 @@ def refusals_of(
         if not complies(prompt, bare[prompt.key][0], selection.detector):
             selection.tally.add(prompt, no_compliance=1)
             continue
-        pair = pair_of(prompt, kept[0], bare[prompt.key][0], origin)
-        if selection.is_new(pair):
-            pairs.append(pair)
-            selection.tally.add(prompt, pairs=1)
+        pairs.append(pair_of(prompt, kept[0], bare[prompt.key][0], origin))
+        selection.tally.add(prompt, pairs=1)
     return examples, pairs
 
 

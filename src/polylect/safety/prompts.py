@@ -5,9 +5,10 @@ A set is a table of our own columns, or one of the published sets in its own col
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -25,6 +26,7 @@ __all__ = [
     "chosen",
     "load_prompts",
     "read_prompts",
+    "write_prompts",
 ]
 
 Scope: TypeAlias = Literal["global", "local"]
@@ -177,6 +179,13 @@ def chosen(
 
 def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} rows {reason}" for reason, count in reasons.items())
+
+
+def write_prompts(path: Path, prompts: Iterable[SafetyPrompt]) -> Path:
+    """Write prompts as JSON lines in our own columns, which `read_prompts` reads; return the path."""
+    rows = ({"prompt" if name == "text" else name: value for name, value in asdict(one).items()} for one in prompts)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def _check_twice(path: Path, prompts: Sequence[SafetyPrompt]) -> None:
