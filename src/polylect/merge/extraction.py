@@ -173,11 +173,7 @@ def extract(
         MergeError: the checkpoints do not fit each other, a target fits no module, a number is not finite.
         ModelError: a file is missing or damaged.
     """
-    if rank < 1 or oversampling < 0 or power_iterations < 0 or not (error is None or 0 < error < 1):
-        raise MergeError(
-            f"rank {rank}, error {error}, oversampling {oversampling}, power iterations {power_iterations}: needed are a rank of "
-            "at least 1, an error between 0 and 1, and no negative numbers."
-        )
+    _check(rank, error, oversampling, power_iterations)
     config = read_config(base)
     pairs = _pairs(model, base, config)
     reasons = {pair.name: _reason(pair.base) for pair in pairs}
@@ -207,6 +203,14 @@ def extract(
         manifest = {"stage": "extract-adapter", "model": str(model), "base": str(base), "settings": settings}
         writer.finish(_peft(base, config, sketch.turned), {**manifest, **report.as_dict()})
     return report
+
+
+def _check(rank: int, error: float | None, oversampling: int, power_iterations: int) -> None:
+    if rank < 1 or oversampling < 0 or power_iterations < 0 or not (error is None or 0 < error < 1):
+        raise MergeError(
+            f"rank {rank}, error {error}, oversampling {oversampling}, power iterations {power_iterations}: needed are a rank of "
+            "at least 1, an error between 0 and 1, and no negative numbers."
+        )
 
 
 def _peft(base: Path, config: Mapping[str, Any], turned: bool) -> dict[str, Any]:

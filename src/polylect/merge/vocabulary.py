@@ -162,11 +162,7 @@ def align(
         notes += _notes(reference.files, model.files, as_base=number == len(folders))
     placed = [_rows(output, size, model.vocabulary, model.size) for model in models]
     rows, counts = [row for row, _ in placed], [count for _, count in placed]
-    for model, count in zip(models, counts, strict=True):
-        if not count.kept:
-            raise MergeError(
-                f"{model.files.folder}: not one of its tokens is among those of {output.folder}; nothing can be aligned."
-            )
+    _check_shared(models, counts, output)
     plain = [_plain(row, model) for row, model in zip(rows, models, strict=True)]
     at = len(folders)
     return Alignment(
@@ -189,6 +185,14 @@ def _vocabulary(files: TokenizerFiles, rows: int | None) -> Vocabulary:
     ids = files.vocabulary if rows is None else {token: index for token, index in files.vocabulary.items() if index < rows}
     added = {token: bool(entry.get("special", False)) for token, entry in files.added.items()}
     return Vocabulary(files.folder, files.kind, ids, added, files.roles)
+
+
+def _check_shared(models: Sequence[_Model], counts: Sequence[Counts], output: Vocabulary) -> None:
+    for model, count in zip(models, counts, strict=True):
+        if not count.kept:
+            raise MergeError(
+                f"{model.files.folder}: not one of its tokens is among those of {output.folder}; nothing can be aligned."
+            )
 
 
 def _as_vocabulary(source: Path | Vocabulary) -> Vocabulary:

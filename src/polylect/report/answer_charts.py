@@ -9,7 +9,7 @@ from polylect.report import svg
 from polylect.report.lookup import Lookup
 from polylect.report.marks import ends, estimate_cells, key, listed_stages, point, reading, share
 from polylect.report.numerals import MISSING, count
-from polylect.report.views import Cell, Chart, ChartRow, Reading, Table, language_label, stage_label
+from polylect.report.views import Cell, Chart, ChartRow, Label, Reading, Table, language_label, stage_label
 
 __all__ = ["answers", "unseen_kinds"]
 
@@ -43,34 +43,17 @@ def answers(look: Lookup) -> Chart:
     )
 
 
+_INTERVAL = "95% interval"
+_UNSEEN_COLUMNS = ("Stage", "Exact match", _INTERVAL, "unseen kinds", _INTERVAL, "chrF", _INTERVAL, "unseen kinds", _INTERVAL)
+
+
 def unseen_kinds(look: Lookup) -> Chart:
     """Exact match of every stage on the kinds of question that training used and on kinds it never saw."""
     base = look.stages[look.data.base_stage]
     listed = [(base, stage_label(base)), *listed_stages(look)]
-    pairs = {s.name: (look.macro(s.name, "exact_match"), look.macro(s.name, "exact_match_unseen")) for s, _ in listed}
-    scale = svg.Scale.cover(ends(s for pair in pairs.values() for s in pair), include=(0.0,))
-    rows = []
-    for stage, label in listed:
-        seen, unseen = pairs[stage.name]
-        marks = svg.grid(scale, height=_ROW) + point(scale, seen, y=_UPPER, kind="main")
-        marks += point(scale, unseen, y=_LOWER, kind="second", shape="diamond")
-        rows.append(
-            ChartRow(
-                label, svg.strip(marks, height=_ROW), [reading(seen, "trained", "main"), reading(unseen, "unseen", "second")]
-            )
-        )
+    pairs = [(look.macro(s.name, "exact_match"), look.macro(s.name, "exact_match_unseen")) for s, _ in listed]
+    scale = svg.Scale.cover(ends(s for pair in pairs for s in pair), include=(0.0,))
     names = ("exact_match", "exact_match_unseen", "chrf", "chrf_unseen")
-    columns = (
-        "Stage",
-        "Exact match",
-        "95% interval",
-        "unseen kinds",
-        "95% interval",
-        "chrF",
-        "95% interval",
-        "unseen kinds",
-        "95% interval",
-    )
     body = [(label, [c for name in names for c in _summary_cells(look.macro(stage.name, name))[:2]]) for stage, label in listed]
     return Chart(
         name="unseen-kinds",
@@ -80,8 +63,8 @@ def unseen_kinds(look: Lookup) -> Chart:
             "(points), averaged over languages. A gain that holds on unseen kinds is more than a better fit to what was "
             "rewarded in training. Lines are 95% intervals."
         ),
-        table=Table("Exact match and chrF (0 to 100) per stage, averaged over languages", columns, body),
-        rows=rows,
+        table=Table("Exact match and chrF (0 to 100) per stage, averaged over languages", _UNSEEN_COLUMNS, body),
+        rows=[_seen_and_unseen(scale, label, pair) for (_, label), pair in zip(listed, pairs, strict=True)],
         axis=svg.axis(scale, [share(t) for t in scale.ticks]),
         axis_title="Exact match",
         legend=[
@@ -89,6 +72,14 @@ def unseen_kinds(look: Lookup) -> Chart:
             key("second", "diamond", "Kinds never seen in training"),
         ],
     )
+
+
+def _seen_and_unseen(scale: svg.Scale, label: Label, pair: tuple[Summary | None, Summary | None]) -> ChartRow:
+    seen, unseen = pair
+    marks = svg.grid(scale, height=_ROW) + point(scale, seen, y=_UPPER, kind="main")
+    marks += point(scale, unseen, y=_LOWER, kind="second", shape="diamond")
+    readings = [reading(seen, "trained", "main"), reading(unseen, "unseen", "second")]
+    return ChartRow(label, svg.strip(marks, height=_ROW), readings)
 
 
 def _dumbbell(scale: svg.Scale, pair: tuple[Summary | None, Summary | None]) -> Markup:

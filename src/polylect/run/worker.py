@@ -102,28 +102,26 @@ def _carry_out(job: Mapping[str, Any], send: Callable[[Mapping[str, JSON]], None
     made_by_stage = _taken_manifest(out)
     size = folder_bytes(out)
     sync_folder(out)
-    write_manifest(
-        out,
-        {
-            "schema": SCHEMA,
-            "name": step.name,
-            "title": step.title,
-            "key": job["key"],
-            "build": job["build"],
-            "parts": job["parts"],
-            "inputs": job["builds"],
-            "started": began,
-            "seconds": round(time.monotonic() - started, 3),
-            "peak_memory_mb": round(_peak_memory(), 1),
-            "bytes": size,
-            "notes": context.notes,
-            **made_by_stage,
-            "polylect": polylect.__version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-        },
-    )
+    measured = {"started": began, "seconds": round(time.monotonic() - started, 3), "bytes": size, "notes": context.notes}
+    write_manifest(out, {**_about(job, step), **measured, **made_by_stage})
     outputs.publish(out, step.name)
+
+
+def _about(job: Mapping[str, Any], step: Step) -> dict[str, JSON]:
+    """Return what the manifest says of a step and of what carried it out."""
+    return {
+        "schema": SCHEMA,
+        "name": step.name,
+        "title": step.title,
+        "key": job["key"],
+        "build": job["build"],
+        "parts": job["parts"],
+        "inputs": job["builds"],
+        "peak_memory_mb": round(_peak_memory(), 1),
+        "polylect": polylect.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _function(step: Step) -> Callable[[Context], object]:

@@ -93,16 +93,7 @@ def dpo(
     """
     from trl import DPOConfig, DPOTrainer
 
-    rows = [
-        {
-            "prompt": _user(pair.prompt),
-            "chosen": _assistant(pair.chosen),
-            "rejected": _assistant(pair.rejected),
-            # Characters stand for tokens here: they only sort rows into batches of like length.
-            "length": len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)),
-        }
-        for pair in pairs
-    ]
+    rows = [_preference(pair) for pair in pairs]
     _require(rows, model, "pairs")
     policy, tokenizer, adapter = _load(model, settings.lora, seed)
     leash = None if reference is None or reference == model else _load(reference, None, seed)[0]
@@ -127,6 +118,16 @@ def dpo(
         callbacks=[_callback(progress)],
     )
     return _run(trainer, tokenizer, model, out, len(rows))
+
+
+def _preference(pair: Pair) -> dict[str, Any]:
+    return {
+        "prompt": _user(pair.prompt),
+        "chosen": _assistant(pair.chosen),
+        "rejected": _assistant(pair.rejected),
+        # Characters stand for tokens here: they only sort rows into batches of like length.
+        "length": len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)),
+    }
 
 
 def _user(text: str) -> list[dict[str, str]]:
