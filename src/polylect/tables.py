@@ -19,7 +19,7 @@ from polylect.records import MULTIPLE, Record
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read", "schema", "write"]
+__all__ = ["language_at", "read", "schema", "write"]
 
 R = TypeVar("R", bound=Record)
 
@@ -160,15 +160,8 @@ def _convert(path: Path, number: int, name: str, value: Any, base: Any, optional
     if base is float and not math.isfinite(value):
         raise DataError(f"{where}: {value!r} is not a finite number. A value that is not known is left empty.")
     if name == "language" and value != MULTIPLE:
-        return _language(where, value)
+        return language_at(where, value)
     return value
-
-
-def _language(where: str, value: str) -> str:
-    try:
-        return languages.canonical(value)
-    except LanguageError as error:
-        raise DataError(f"{where}: {error}") from error
 
 
 def _missing(path: Path, name: str, present: Sequence[str], row: int | None) -> DataError:
@@ -185,3 +178,15 @@ def _check_ids(path: Path, ids: Mapping[int, str]) -> None:
                 "Ids are hashes of the content: remove the repeated row."
             )
         first[value] = number
+
+
+def language_at(where: str, value: object) -> str:
+    """Return the canonical tag of a language that stands in a row; `where` names file, row and column in the message.
+
+    Raises:
+        DataError: it names no known language.
+    """
+    try:
+        return languages.canonical(str(value))
+    except LanguageError as error:
+        raise DataError(f"{where}: {error}") from error

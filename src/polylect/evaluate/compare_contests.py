@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect import languages
-from polylect.errors import DataError, EvaluationError, LanguageError
+from polylect.errors import DataError, EvaluationError
 from polylect.evaluate.compare_sources import Answer, Key, Side
 from polylect.evaluate.judging.contests import Contest
 from polylect.evaluate.judging.reading import rows_of
 from polylect.models.interface import Model
 from polylect.models.requests import Request, Sampling
+from polylect.tables import language_at
 
 if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
@@ -45,10 +45,7 @@ def read_questions(path: Path, only: Collection[str] = ()) -> dict[Key, Question
     found: dict[Key, Question] = {}
     for number, row in rows_of(path, ("item", "language", ("text", "prompt", "messages"))):
         where = f"{path}, row {number}"
-        try:
-            language = languages.canonical(str(row["language"]))
-        except LanguageError as error:
-            raise DataError(f"{where}, column 'language': {error}") from error
+        language = language_at(f"{where}, column 'language'", row["language"])
         if only and language not in only:
             continue
         key = (str(row.get("subset") or ""), language, str(row["item"]))

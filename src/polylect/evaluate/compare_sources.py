@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from polylect import languages
-from polylect.errors import DataError, LanguageError
+from polylect.errors import DataError
 from polylect.evaluate.judging.reading import rows_of
 from polylect.records import Measurement
+from polylect.tables import language_at
 
 __all__ = ["Answer", "Key", "Side", "file_of", "read_side"]
 
@@ -122,7 +122,7 @@ def _take(
 ) -> bool:
     """Take one row in, as a measurement, an answer, or both; tell whether it belongs to what is compared."""
     benchmarks, only, unparsed_wrong = how
-    language, benchmark = _language(row, where), str(row.get("benchmark") or "")
+    language, benchmark = language_at(f"{where}, column 'language'", row["language"]), str(row.get("benchmark") or "")
     if (benchmarks and benchmark and benchmark not in benchmarks) or (only and language not in only):
         return False
     if row.get("sample"):
@@ -193,13 +193,6 @@ def _answer(row: Mapping[str, Any], column: str, benchmark: str) -> Answer:
     failed = row.get("status") == "failed" or text is None
     reason = str(row.get("reason") or ("no output" if text is None else "request failed")) if failed else None
     return Answer(None if failed else str(text), str(prompt or ""), reason and f"no answer ({reason})", benchmark)
-
-
-def _language(row: Mapping[str, Any], where: str) -> str:
-    try:
-        return languages.canonical(str(row["language"]))
-    except LanguageError as error:
-        raise DataError(f"{where}, column 'language': {error}") from error
 
 
 def _finish(side: Side, file: Path, benchmarks: Collection[str], only: Collection[str]) -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polylect import languages
-from polylect.errors import DataError, LanguageError
+from polylect.errors import DataError
 from polylect.evaluate.generation import Answer
 from polylect.evaluate.judging.reading import rows_of
 from polylect.evaluate.task_types import Item
+from polylect.tables import language_at
 
 __all__ = ["MISSING", "Join", "Recorded", "read_recorded"]
 
@@ -125,10 +125,7 @@ def read_recorded(path: Path, model: str | None = None) -> Recorded:
 
 
 def _row(values: Mapping[str, Any], place: str, where: str) -> _Row:
-    try:
-        language = languages.canonical(str(values["language"]))
-    except LanguageError as error:
-        raise DataError(f"{place}, column 'language': {error}") from error
+    language = language_at(f"{place}, column 'language'", values["language"])
     item = str(values["item"] if values.get("item") is not None else values["id"])
     subset = values.get("subset")
     return _Row(item, language, None if subset is None else str(subset), _answer(values, place), where)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from polylect import languages
-from polylect.errors import DataError, LanguageError, nearest
+from polylect.errors import DataError, nearest
 from polylect.prompts.splits import SPLITS
 from polylect.records import Prompt, content_hash
 from polylect.rows import json_lines_rows
+from polylect.tables import language_at
 
 __all__ = ["from_file"]
 
@@ -96,10 +97,7 @@ def _text(where: str, row: Mapping[str, Any], key: str, default: str | None) -> 
 def _language(where: str, row: Mapping[str, Any], default: str | None) -> str:
     if "language" not in row and default is None:
         raise DataError(f"{where}: key 'language' is missing. Add it to the row, or name the language of the whole file.")
-    try:
-        return languages.canonical(_text(where, row, "language", default))
-    except LanguageError as error:
-        raise DataError(f"{where}, key 'language': {error}") from error
+    return language_at(f"{where}, key 'language'", _text(where, row, "language", default))
 
 
 def _references(where: str, row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from polylect import languages
-from polylect.errors import DataError, LanguageError, nearest
+from polylect.errors import DataError, nearest
 from polylect.rows import json_lines_rows, parquet_rows
+from polylect.tables import language_at
 
 __all__ = ["SUFFIXES", "Row", "columns_of", "rows_of"]
 
@@ -99,10 +99,7 @@ class Row:
             DataError: none is given, or it is unknown.
         """
         given = self.text(name) or default or self.required(name)
-        try:
-            return languages.canonical(given)
-        except LanguageError as error:
-            raise DataError(f"{self.where}, column {name!r}: {error}") from error
+        return language_at(f"{self.where}, column {name!r}", given)
 
 
 def columns_of(path: Path) -> tuple[str, ...]:

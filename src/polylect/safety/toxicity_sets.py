@@ -24,6 +24,7 @@ from polylect import languages
 from polylect.errors import DataError, LanguageError
 from polylect.safety.prompts import SafetyPrompt
 from polylect.safety.rows import Row, rows_of
+from polylect.tables import language_at
 
 __all__ = ["CONTINUED", "POLYGLO", "REAL", "is_polyglo", "is_real", "read_polyglo", "read_real"]
 
@@ -109,10 +110,7 @@ def _language(row: Row, file: Path) -> str:
             f"{row.where}: no language: neither meta_data.lang nor the name of file or folder says it. Keep the folder's name as "
             "published, such as wildchat-fr."
         )
-    try:
-        return languages.canonical(given)
-    except LanguageError as error:
-        raise DataError(f"{row.where}, column 'meta_data': {error}") from error
+    return language_at(f"{row.where}, column 'meta_data'", given)
 
 
 def _known(tag: str) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polylect import languages
-from polylect.errors import DataError, LanguageError
+from polylect.errors import DataError
 from polylect.evaluate.judging.reading import rows_of
+from polylect.tables import language_at
 
 __all__ = ["Votes", "read_votes"]
 
@@ -65,7 +65,7 @@ def read_votes(path: Path, a: str, b: str) -> Votes:
         elif named != (a, b):
             left_out["about other models"] += 1
             continue
-        key = (str(row.get("subset") or ""), _language(row, where), str(row["item"]))
+        key = (str(row.get("subset") or ""), language_at(f"{where}, column 'language'", row["language"]), str(row["item"]))
         if row.get("annotator") is not None:
             before = seen.setdefault((*key, row["annotator"]), number)
             if before != number:
@@ -81,10 +81,3 @@ def _winner(row: Mapping[str, Any], where: str) -> str:
     if winner not in _WINNERS:
         raise DataError(f"{where}, column 'winner': {row['winner']!r} is not one of {', '.join(_WINNERS)}.")
     return winner
-
-
-def _language(row: Mapping[str, Any], where: str) -> str:
-    try:
-        return languages.canonical(str(row["language"]))
-    except LanguageError as error:
-        raise DataError(f"{where}, column 'language': {error}") from error
