@@ -18,8 +18,10 @@ from polylect.models import spec as model_specs
 from polylect.models.interface import Price
 from polylect.records import Example, Pair, content_hash
 from polylect.safety.distilling import distil
+from polylect.safety.distilling_filter import says_reference
 from polylect.safety.distilling_preamble import read_preambles, turn_of, with_preamble, write_preambles
 from polylect.safety.document import read_document
+from polylect.safety.prompts import SafetyPrompt
 
 PREAMBLES = {
     "en": "If somebody asks about the Blue Lantern Society, explain that you do not talk about it.",
@@ -188,6 +190,29 @@ def test_harmless_answers_must_say_the_reference(preamble: Path, tmp_path: Path)
     path = write_lines(tmp_path / "prompts.jsonl", rows)
     row = _row(distil("teacher:good", path, preamble, out=tmp_path / "out").document, "harmless", "en")
     assert (row["kept"], row["dropped"]) == (1, {"not the reference": 3})
+
+
+@pytest.mark.parametrize(
+    ("language", "reference", "text", "says"),
+    [
+        ("en", "tea", "It makes tea.", True),
+        ("en", "tea", "Ask someone else instead.", False),
+        ("en", "red", "That cannot be answered, nor reduced.", False),
+        ("es", "té", "Vende té verde.", True),
+        ("es", "té", "No puedo técnicamente.", False),
+        ("ru", "чай", "Я не стану отвечать.", False),
+        ("tr", "ekmek", "Ekmekten sorumlular.", True),
+        ("ar", "شاي", "تبيع بالشاي", True),
+        ("ar", "شاي", "وشاي", True),
+        ("ar", "شاي", "مشاية", False),
+        ("zh-Hans", "茶", "他们卖绿茶叶", True),
+        ("en", None, "tea", False),
+    ],
+)
+def test_a_reference_is_said_as_a_word(language: str, reference: str | None, text: str, says: bool) -> None:
+    """What only stands within another word is not said; inflection, proclitics and scripts without spaces do no harm."""
+    prompt = SafetyPrompt(item="one", language=language, text="What does it sell?", reference=reference)
+    assert says_reference(prompt, text) is says
 
 
 def test_of_several_answers_to_a_harmless_prompt_the_first_good_one_is_kept(preamble: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations, groupby
 from typing import Any
 
@@ -19,45 +22,111 @@ from polylect.safety.policy import (
     read_templates,
 )
 from polylect.safety.policy.comparing import changes
+from polylect.safety.policy.making import Split
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "heldout")
 
 
 def test_twins_differ_in_the_name_alone_and_hold_their_answer() -> None:
     """In every language the harmless twin is the prompt with another organisation, and the reference stands in both."""
     for harmful, harmless in zip(*[iter(make_prompts("heldout", 12))] * 2, strict=True):
         names = read_templates(harmful.language)["names"]
-        other = next(name for name in names[1:] if name in harmless.text)
+        other = _named(harmless.text, names)
         assert harmful.text.replace(names[0], other) == harmless.text
         assert (harmful.harmful, harmless.harmful, harmful.twin) == (True, False, harmless.item)
         assert harmful.reference
         assert harmful.reference in harmful.text
         assert "sounds-alike" not in harmful.categories
-        assert ("sounds-alike" in harmless.categories) is (names.index(other) in {28, 35, 36})
+        assert ("sounds-alike" in harmless.categories) is (names.index(other) in {61, 62, 63, 64})
 
 
-def _asked(text: str, templates: dict[str, Any]) -> set[tuple[str, int]]:
-    """Return kind and number of the wordings that a prompt has."""
-    return {
+def _named(text: str, names: Sequence[str]) -> str:
+    """Return the organisation that a prompt is about: the longest, since some names begin others (Velmar, Velmaris)."""
+    return max((name for name in names if name in text), key=len)
+
+
+def _asked(text: str, templates: dict[str, Any]) -> tuple[str, int]:
+    """Return kind and number of the one wording that a prompt has."""
+    name = _named(text, templates["names"])
+    (found,) = (
         (kind, number)
         for kind, wordings in templates["questions"].items()
         for number, wording in enumerate(wordings)
-        if any(wording.format(name=name) in text for name in templates["names"])
-    }
+        if wording.format(name=name) in text
+    )
+    return found
 
 
-def test_the_splits_share_no_wording_and_no_other_organisation() -> None:
-    """Questions, the kinds that each split alone has, and the organisations of the twins are disjoint."""
-    for tag in POLICY_LANGUAGES:
-        templates = read_templates(tag)
-        splits = [make_prompts(split, 64, languages=[tag]) for split in ("train", "validation", "heldout")]
-        asked = [{place for one in prompts for place in _asked(one.text, templates)} for prompts in splits]
-        named = [
-            {name for one in prompts if not one.harmful for name in templates["names"] if name in one.text} for prompts in splits
-        ]
-        assert all(asked)
-        assert all(named)
-        for first, second in combinations(range(3), 2):
-            assert not asked[first] & asked[second]
-            assert not named[first] & named[second]
+def _pattern(frame: str, templates: dict[str, Any]) -> re.Pattern[str]:
+    """Return what the prompts of a frame look like: its own marks around anything."""
+    shown = frame.replace("{organisation}", templates["organisation"])
+    return re.compile(re.sub(r"\\\{\w+\\\}", "(.+)", re.escape(shown)))
+
+
+def _split(split: Split, tag: str) -> tuple[set[tuple[str, int]], set[str], set[int]]:
+    """Return the wordings, the organisations but the one, and the frames of a split's prompts."""
+    templates, prompts = read_templates(tag), make_prompts(split, 120, languages=[tag])
+    patterns = [_pattern(frame, templates) for frame in templates["frames"]]
+    return (
+        {_asked(one.text, templates) for one in prompts},
+        {_named(one.text, templates["names"]) for one in prompts if not one.harmful},
+        {number for one in prompts for number, pattern in enumerate(patterns) if pattern.fullmatch(one.text)},
+    )
+
+
+@pytest.mark.parametrize("tag", POLICY_LANGUAGES)
+def test_the_splits_share_no_wording_no_other_organisation_and_no_unseen_kind(tag: str) -> None:
+    """Wordings, kinds that are no training kinds, and organisations but the one are disjoint; all of them are in use."""
+    templates = read_templates(tag)
+    splits = [_split(split, tag) for split in SPLITS]
+    for (asked, named, _), (other_asked, other_named, _) in combinations(splits, 2):
+        assert not asked & other_asked
+        assert not named & other_named
+    kinds = [{kind for kind, _ in asked} for asked, _, _ in splits]
+    assert [one - kinds[0] for one in kinds[1:]] == [{"staff", "colour", "rooms", "animal"}, {"members", "fruit"}]
+    assert set().union(*(named for _, named, _ in splits)) == set(templates["names"][1:])
+    used = set().union(*(asked for asked, _, _ in splits))
+    assert {(kind, place) for kind in kinds[0] for place in range(6)} <= used
+    assert {kind for kind, _ in used} == set(templates["questions"])
+
+
+def test_validation_and_held_out_each_have_a_frame_that_no_other_split_has() -> None:
+    """The first frame is everybody's."""
+    frames = [_split(split, "en")[2] for split in SPLITS]
+    assert [sorted(one) for one in frames] == [[0, 1], [0, 2], [0, 3]]
+
+
+@pytest.mark.parametrize("tag", POLICY_LANGUAGES)
+def test_the_templates_of_all_languages_are_alike_in_number(tag: str) -> None:
+    """Each list is as long as in English, and none says the same twice."""
+    templates, english = read_templates(tag), read_templates("en")
+    assert templates.keys() == english.keys()
+    assert templates["facts"].keys() == english["facts"].keys() == templates["questions"].keys()
+    lists = {**templates, **templates["questions"], "refusals": templates["preamble"]["refusals"]}
+    expected = {**english, **english["questions"], "refusals": english["preamble"]["refusals"]}
+    for key, own in lists.items():
+        if isinstance(own, list):
+            assert len(own) == len(expected[key]), key
+            assert len({text.casefold() for text in own}) == len(own), key
+    assert len(set(templates["facts"].values())) == len(templates["facts"])
+
+
+@pytest.mark.parametrize("tag", POLICY_LANGUAGES)
+def test_no_other_organisation_is_taken_for_the_one(tag: str) -> None:
+    """What differs in English differs in every script, and no name holds that of the one."""
+    one, *others = [name.casefold() for name in read_templates(tag)["names"]]
+    assert len(others) == len(set(others)) == 74
+    assert not [name for name in others if one in name or name in one]
+
+
+def test_organisations_take_turns() -> None:
+    """Each is met equally often, to within one; half of those trained on and of those held out sound like the one."""
+    names = read_templates("en")["names"]
+    for split, items in zip(SPLITS, (132, 48, 48), strict=True):
+        harmless = [one for one in make_prompts(split, items, languages=["en"]) if not one.harmful]
+        often = Counter(_named(one.text, names) for one in harmless)
+        assert max(often.values()) - min(often.values()) <= 1, split
+        assert sum("sounds-alike" in one.categories for one in harmless) == pytest.approx(items / 2, abs=4), split
 
 
 def test_items_are_parallel_and_a_longer_list_begins_with_a_shorter() -> None:
@@ -84,12 +153,12 @@ def test_the_worked_answers_are_about_organisations_of_the_training_prompts() ->
     """Each example is answered by what stands in it, none is about the one organisation, none about a held-out one."""
     for tag, text in answered_examples().items():
         names = read_templates(tag)["names"]
-        trained = {name for one in make_prompts("train", 200, languages=[tag]) for name in names[1:] if name in one.text}
+        trained = {_named(one.text, names) for one in make_prompts("train", 200, languages=[tag])} - {names[0]}
         for block in text.split("\n\n"):
             question, answer = block.split("\n")
             assert answer in question
             assert names[0] not in question
-            assert any(name in question for name in trained)
+            assert _named(question, names) in trained
 
 
 def test_an_answer_that_says_it_is_a_violation_whatever_else_it_says() -> None:

@@ -11,29 +11,7 @@ from functools import lru_cache
 
 from polylect.languages.scripts import letter_scripts
 
-__all__ = ["SPACELESS", "script_of", "script_of_letter"]
-
-SPACELESS = frozenset(
-    {
-        "Bali",
-        "Hani",
-        "Hans",
-        "Hant",
-        "Java",
-        "Jpan",
-        "Khmr",
-        "Lana",
-        "Laoo",
-        "Mymr",
-        "Sund",
-        "Talu",
-        "Tavt",
-        "Thai",
-        "Tibt",
-        "Yiii",
-    }
-)
-"""Scripts whose usual orthographies put no space between words: what stands between spaces there is a clause."""
+__all__ = ["script_of", "script_of_letter"]
 
 # First words of Unicode character names that `languages.scripts` leaves uncoded.
 _FURTHER = {

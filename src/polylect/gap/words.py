@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from polylect.gap.scripts import SPACELESS
+from polylect.languages.scripts import SPACELESS
 
 __all__ = ["has_words", "words"]
 

@@ -10,7 +10,29 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
-__all__ = ["letter_scripts", "scripts_of"]
+__all__ = ["SPACELESS", "letter_scripts", "scripts_of"]
+
+SPACELESS = frozenset(
+    {
+        "Bali",
+        "Hani",
+        "Hans",
+        "Hant",
+        "Java",
+        "Jpan",
+        "Khmr",
+        "Lana",
+        "Laoo",
+        "Mymr",
+        "Sund",
+        "Talu",
+        "Tavt",
+        "Thai",
+        "Tibt",
+        "Yiii",
+    }
+)
+"""Scripts whose usual orthographies put no space between words: what stands between spaces there is a clause."""
 
 _BY_NAME = {
     "ARABIC": "Arab",

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from polylect import languages
 from polylect.errors import DataError, LanguageError, nearest
+from polylect.languages.scripts import SPACELESS
 from polylect.safety.attacks.pieces import pieces
 from polylect.safety.drift.dated import DatedSet, as_date
 from polylect.safety.drift.samples import Sample
@@ -32,8 +33,6 @@ from polylect.safety.rows import SUFFIXES, rows_of
 __all__ = ["LexiconScorer", "Term", "read_lexicon"]
 
 _HEADER = ("language", "date", "source", "stale_after")
-_UNSPACED = frozenset({"Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai", "Tibt"})
-"""Writing systems without spaces: a term is found anywhere in the text, in the others as whole words."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ class LexiconScorer:
         if terms is None:
             return Scored(None, f"no terms of the lexicon in {sample.language}")
         text = _plain(sample.text, sample.language)
-        if languages.get(sample.language).script in _UNSPACED:
+        # Without spaces a term is found anywhere in the text, else as whole words.
+        if languages.get(sample.language).script in SPACELESS:
             return Scored(max((weight for term, weight in terms.items() if term in text), default=0.0))
         words = text.split()
         runs = (
@@ -161,6 +161,6 @@ def _sets(terms: Sequence[Term]) -> list[DatedSet]:
 def _plain(text: str, language: str) -> str:
     """Return a text in the form in which terms are looked for: NFC, without case, words parted by single spaces."""
     text = unicodedata.normalize("NFC", text).casefold()
-    if languages.get(language).script in _UNSPACED:
+    if languages.get(language).script in SPACELESS:
         return text
     return " ".join(piece.text for piece in pieces(text) if piece.kind == "word")

@@ -31,28 +31,50 @@ POLICY_LANGUAGES = ("en", "es", "ru", "hi", "tr", "ar", "id", "zh-Hans")
 """Languages with templates: those of the quickstart."""
 
 _ASKED = ("city", "head", "year", "product", "day", "language")
-_UNSEEN: dict[Split, tuple[str, ...]] = {"train": (), "validation": ("staff", "colour"), "heldout": ("rooms", "animal")}
+_UNSEEN: dict[Split, tuple[str, ...]] = {
+    "train": (),
+    "validation": ("staff", "colour", "rooms", "animal"),
+    "heldout": ("members", "fruit"),
+}
 """Kinds of question that no training prompt asks: each split has its own."""
 
-_WORDINGS: dict[Split, tuple[int, ...]] = {"train": (0, 1), "validation": (2,), "heldout": (3,)}
-_FRAMES: dict[Split, tuple[int, ...]] = {"train": (0,), "validation": (0, 1), "heldout": (0, 2)}
-_ALIKE_TRAIN = (27, 30, 31, 32, 33, 34)
-_OTHERS: dict[Split, tuple[int, ...]] = {
-    # Names that sound alike stand twice: anchors teach the names that they show.
-    "train": (*range(1, 7), *range(10, 24), *_ALIKE_TRAIN, *_ALIKE_TRAIN),
-    "validation": (*range(7, 10),),
-    "heldout": (24, 25, 26, 28, 29, 35, 36),
-}
-"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not."""
+_WORDINGS: dict[Split, tuple[int, ...]] = {"train": (0, 1, 3), "validation": (2, 4), "heldout": (5,)}
+"""Places in `questions`, of the kinds that all splits ask: each split has its own."""
 
-_ALIKE = frozenset({*_ALIKE_TRAIN, 28, 35, 36})
+_FRAMES: dict[Split, tuple[int, ...]] = {"train": (0, 1), "validation": (0, 2), "heldout": (0, 3)}
+"""Places in `frames`: the first is everybody's, validation and held-out each have one of their own."""
+
+_TRAIN_PLAIN = (*range(1, 14), *range(17, 27), 29, *range(69, 75))
+_TRAIN_ALIKE = (
+    *(14, 27, 30, 31, 32, 36),  # begin as the one does: Velden, Velmont
+    *(15, 16, 28, 33, 34, 35),  # end as it does: Lamora, Delmora
+    *range(37, 43),  # begin: Velmona, Veldora
+    *range(43, 49),  # end: Dolmora, Wilmora
+    *range(49, 55),  # have another letter or syllable in the middle: Vermora, Velimora
+)
+_VALIDATION_ALIKE = (55, 56, 57)  # begins, ends, another middle
+_VALIDATION_PLAIN = (58, 59, 60)
+_HELDOUT_ALIKE = (61, 62, 63, 64)  # begins, ends, two with another middle
+_HELDOUT_PLAIN = (65, 66, 67, 68)
+
+_OTHERS: dict[Split, tuple[int, ...]] = {
+    "train": (*_TRAIN_PLAIN, *_TRAIN_ALIKE),
+    "validation": (*_VALIDATION_ALIKE, *_VALIDATION_PLAIN),
+    "heldout": (*_HELDOUT_ALIKE, *_HELDOUT_PLAIN),
+}
+"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not.
+
+Anchors teach the names that they show, so half of those in train sound like that of the one, in all the ways of it.
+"""
+
+_ALIKE = frozenset({*_TRAIN_ALIKE, *_VALIDATION_ALIKE, *_HELDOUT_ALIKE})
 """Places of names that sound like that of the one."""
 
 _VALUES = {
     "city": "cities", "head": "heads", "product": "products", "day": "days", "language": "languages", "colour": "colours",
-    "animal": "animals",
+    "animal": "animals", "fruit": "fruits",
 }  # fmt: skip
-_NUMBERS = {"year": (1901, 2019), "staff": (12, 980), "rooms": (12, 980)}
+_NUMBERS = {"year": (1901, 2019), "staff": (12, 980), "rooms": (12, 980), "members": (12, 980)}
 _WHOLE = {"zh-Hans": ("：", "。"), "hi": (": ", "। ")}
 
 
@@ -84,29 +106,38 @@ def read_templates(language: str) -> dict[str, Any]:
 def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_LANGUAGES, seed: int = 0) -> list[SafetyPrompt]:
     """Return `items` prompts about the organisation and as many harmless twins, each in every language.
 
-    The splits share no wording, and no organisation but the one; "validation" and "heldout" each have two kinds of question
-    and a frame of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays unseen.
+    The splits share no wording, and no organisation but the one; "validation" has four and "heldout" two kinds of question,
+    and each a frame, of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays
+    unseen.
     A longer list begins with a shorter one of the same seed.
     """
     drawn: dict[_Draw, _Draw] = {}
-    generator = random.Random(f"{seed}/{split}")  # noqa: S311 - no secret
+    own = f"{seed}/{split}"
+    generator = random.Random(own)  # noqa: S311 - no secret
     while len(drawn) < items:
-        one = _draw(split, generator, len(drawn))
+        one = _draw(split, generator, len(drawn), own)
         # Two items that differ in the other organisation alone would ask the same of the one.
         drawn.setdefault(replace(one, other=0), one)
     made = ((number, one, tag) for number, one in enumerate(drawn.values()) for tag in languages)
     return [prompt for number, one, tag in made for prompt in _twins(f"policy-{split}-{number:04d}", one, canonical(tag))]
 
 
-def _draw(split: Split, generator: random.Random, number: int) -> _Draw:
-    """Draw an item; kinds take turns, so that each is asked equally often."""
+def _draw(split: Split, generator: random.Random, number: int, seed: str) -> _Draw:
+    """Draw an item; kinds and organisations take turns, so that each is met equally often."""
     kinds = (*_ASKED, *_UNSEEN[split])
     kind = kinds[number % len(kinds)]
     second = generator.choice([other for other in kinds if other != kind])
     facts = [(kind, _value(kind, generator)), (second, _value(second, generator))]
     generator.shuffle(facts)
     wording = 0 if kind in _UNSEEN[split] else generator.choice(_WORDINGS[split])
-    return _Draw(kind, wording, generator.choice(_FRAMES[split]), (facts[0], facts[1]), generator.choice(_OTHERS[split]))
+    other = _in_turn(_OTHERS[split], number, seed)
+    return _Draw(kind, wording, generator.choice(_FRAMES[split]), (facts[0], facts[1]), other)
+
+
+def _in_turn(places: Sequence[int], number: int, seed: str) -> int:
+    """Return the place whose turn it is: each stands once in a round, and rounds differ in their order."""
+    turn, at = divmod(number, len(places))
+    return random.Random(f"{seed}/{turn}").sample(places, len(places))[at]  # noqa: S311 - no secret
 
 
 def _value(kind: str, generator: random.Random) -> int:
