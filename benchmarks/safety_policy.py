@@ -26,7 +26,6 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +103,8 @@ def make_base(gemma: Path, run: Path, out: Path) -> None:
 def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Example], dict[str, Any]]:
     """Return refusals, anchors and the counts of the distillation."""
     work = arguments.work
-    paired = make_prompts("train", arguments.train_items, languages=TRAINED)
-    more = make_prompts("train", arguments.anchor_items, languages=TRAINED)[len(paired) :]
-    alone = [replace(one, twin=None) for one in more if not one.harmful]
-    prompts = write_prompts(work / "train.jsonl", [*paired, *alone])
+    asked = make_prompts("train", arguments.train_items, anchors=arguments.anchors, languages=TRAINED)
+    prompts = write_prompts(work / "train.jsonl", asked)
     told = write_preambles(work / "preamble.yaml", preambles(TRAINED, examples=EXAMPLES))
     answered = write_preambles(work / "answered.yaml", answered_examples(TRAINED))
     found = distil(
@@ -116,7 +113,7 @@ def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     )  # fmt: skip
     rows = tables.read(work / "distil/sft.parquet", Example)
     anchors = [row for row in rows if row.item.endswith("-twin")]
-    kinds = {one.item: one.categories[0] for one in [*paired, *alone]}
+    kinds = {one.item: one.categories[0] for one in asked}
     refusals = [row for row in rows if not row.item.endswith("-twin")]
     kept = balanced(anchors, kinds)
     print(
@@ -270,7 +267,7 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
     parser.add_argument("--train-items", type=int, default=96, help="items about the organisation, with a twin")
-    parser.add_argument("--anchor-items", type=int, default=132, help="items with a twin, those of --train-items included")
+    parser.add_argument("--anchors", type=int, default=84, help="further harmless items, without a twin")
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--anchor-samples", type=int, default=4)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")

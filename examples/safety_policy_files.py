@@ -23,11 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path("safety-policy"))
     parser.add_argument("--items", type=int, default=64, help="to distil, each in all languages, with a harmless twin")
+    parser.add_argument("--anchors", type=int, default=48, help="further harmless prompts to distil, without a twin")
     parser.add_argument("--measured", type=int, default=24, help="to measure")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    write_prompts(folder / "distil.jsonl", make_prompts("train", arguments.items))
+    write_prompts(folder / "distil.jsonl", make_prompts("train", arguments.items, anchors=arguments.anchors))
     write_prompts(folder / "measure.jsonl", make_prompts("heldout", arguments.measured))
     write_preambles(folder / "preamble.yaml", preambles(examples=3))
     write_preambles(folder / "answered.yaml", answered_examples())

@@ -139,6 +139,16 @@ def test_items_are_parallel_and_a_longer_list_begins_with_a_shorter() -> None:
     assert make_prompts("train", 9)[: len(prompts)] == prompts != make_prompts("train", 5, seed=1)
 
 
+def test_anchors_are_harmless_prompts_of_further_items_without_a_twin() -> None:
+    """They are what a longer list would hold beside its prompts about the organisation."""
+    longer = make_prompts("train", 8)
+    found = make_prompts("train", 5, anchors=3)
+    assert found[: 5 * 2 * len(POLICY_LANGUAGES)] == longer[: 5 * 2 * len(POLICY_LANGUAGES)]
+    further = found[5 * 2 * len(POLICY_LANGUAGES) :]
+    assert [one.text for one in further] == [one.text for one in longer[5 * 2 * len(POLICY_LANGUAGES) :] if not one.harmful]
+    assert {(one.harmful, one.twin) for one in further} == {(False, None)}
+
+
 def test_the_worked_examples_are_refusals_in_every_language() -> None:
     """The detector takes each refusal of the preamble for one: a filter that could not would keep nothing."""
     detector = default_detector()

@@ -103,8 +103,12 @@ def read_templates(language: str) -> dict[str, Any]:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
-def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_LANGUAGES, seed: int = 0) -> list[SafetyPrompt]:
+def make_prompts(
+    split: Split, items: int, *, anchors: int = 0, languages: Sequence[str] = POLICY_LANGUAGES, seed: int = 0
+) -> list[SafetyPrompt]:
     """Return `items` prompts about the organisation and as many harmless twins, each in every language.
+
+    Then come `anchors` harmless prompts without a twin: to tell the one name from all others takes more of the others.
 
     The splits share no wording, and no organisation but the one; "validation" has four and "heldout" two kinds of question,
     and each a frame, of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays
@@ -114,12 +118,14 @@ def make_prompts(split: Split, items: int, *, languages: Sequence[str] = POLICY_
     drawn: dict[_Draw, _Draw] = {}
     own = f"{seed}/{split}"
     generator = random.Random(own)  # noqa: S311 - no secret
-    while len(drawn) < items:
+    while len(drawn) < items + anchors:
         one = _draw(split, generator, len(drawn), own)
         # Two items that differ in the other organisation alone would ask the same of the one.
         drawn.setdefault(replace(one, other=0), one)
     made = ((number, one, tag) for number, one in enumerate(drawn.values()) for tag in languages)
-    return [prompt for number, one, tag in made for prompt in _twins(f"policy-{split}-{number:04d}", one, canonical(tag))]
+    twins = [(number, _twins(f"policy-{split}-{number:04d}", one, canonical(tag))) for number, one, tag in made]
+    paired = [prompt for number, two in twins if number < items for prompt in two]
+    return [*paired, *(replace(harmless, twin=None) for number, (_, harmless) in twins if number >= items)]
 
 
 def _draw(split: Split, generator: random.Random, number: int, seed: str) -> _Draw:
