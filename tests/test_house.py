@@ -92,6 +92,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert {name for name in loaded if name.startswith("polylect.run")} == set()
 
 
+@pytest.mark.serial
 def test_help_answers_at_once() -> None:
     """The median of five calls of `polylect --help` stays far from a noticeable wait (benchmarks/startup.py has the figure)."""
     seconds = []

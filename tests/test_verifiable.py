@@ -9,8 +9,9 @@ from babel import Locale
 from sacrebleu.metrics import CHRF
 
 from polylect.errors import EvaluationError
-from polylect.records import Completion, Prompt
+from polylect.records import Prompt
 from polylect.verifiable import chrf, exact, in_right_language, is_reference, normalise, score
+from verifiable_answers import answer
 
 SAME = [
     ("en", "The euro.", "Euro"),
@@ -148,23 +149,6 @@ def prompt(language: str, text: str, *references: str) -> Prompt:
         references=references,
         source="test",
         licence="CC0-1.0",
-    )
-
-
-def answer(asked: Prompt, text: str, error: str | None = None) -> Completion:
-    """Return a model's answer to a prompt."""
-    return Completion(
-        prompt_id=asked.id,
-        item=asked.item,
-        language=asked.language,
-        model="m",
-        sample=0,
-        text=text,
-        finish_reason="stop",
-        prompt_tokens=1,
-        completion_tokens=1,
-        status="failed" if error else "ok",
-        reason=error,
     )
 
 

@@ -132,6 +132,7 @@ def test_formats(form: Format, text: str, reason: str | None) -> None:
     assert format_match(text, form) == (0.0 if reason else 1.0, reason)
 
 
+@pytest.mark.serial
 def test_a_pattern_cannot_hang() -> None:
     """A pattern with many stars is matched against a long answer in no time."""
     began = time.perf_counter()

@@ -122,6 +122,17 @@ class StoreFolder(LockedFolder):
         self.finished = read_json(self.path / MANIFEST)
         self.resumed = self.finished is None
 
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a JSON file of a finished output.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        found = read_json(self.path / name)
+        if found is None:
+            raise RunError(f"{self.path / name}: cannot be read. Delete {MANIFEST} to write it again.")
+        return found
+
     def seal(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest with the settings, the last file of the output, and return it."""
         whole = {**manifest, "settings": self._settings}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-__all__ = ["StageProgress", "StepProgress", "silent"]
+__all__ = ["StageProgress", "StepProgress", "duration", "silent"]
 
 StageProgress: TypeAlias = Callable[[str, int, int | None, str], None]
 """Called with the stage, what is done of it, how much there is (None: not known), and a note such as the cost so far."""
@@ -16,3 +16,12 @@ StepProgress: TypeAlias = Callable[[int, int, str], None]
 
 def silent(stage: str, done: int, total: int | None, note: str) -> None:
     """Show nothing."""
+
+
+def duration(seconds: float, places: int = 1) -> str:
+    """Return a time span for people: "4.2 s" (with decimal places below a minute), "3:05", "2:10:00"."""
+    if seconds < 60:
+        return f"{seconds:.{places}f} s"
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"

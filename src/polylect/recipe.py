@@ -256,23 +256,29 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         clusters = self.cluster_languages()
+        self._check_pool(clusters)
+        self._check_merge(clusters)
+        if self.safety is not None:
+            trained = [name for name, teacher in self.pool.items() if teacher.cluster is not None]
+            self.safety.check(self.languages, trained, offline=self.offline is not None)
+        if missing := set(self.languages) - {tag for tags in clusters.values() for tag in tags}:
+            raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")
+        return self
+
+    def _check_pool(self, clusters: Mapping[str, tuple[str, ...]]) -> None:
         for name, teacher in self.pool.items():
-            if teacher.cluster is not None and teacher.cluster not in clusters:
-                raise ValueError(
-                    f"pool.{name}.cluster: {teacher.cluster!r} is no cluster; there are {', '.join(clusters)}."
-                    + nearest(teacher.cluster, clusters)
-                )
+            if teacher.cluster is not None:
+                _check_cluster(f"pool.{name}.cluster", teacher.cluster, clusters)
             foreign = set(teacher.languages or ()) - set(self.languages)
             if foreign:
                 raise ValueError(f"pool.{name}.languages: {', '.join(sorted(foreign))} is not among the recipe's languages")
         taught = any(teacher.cluster is not None or teacher.shots for teacher in self.pool.values())
         if self.prompts.files and "seed" not in self.prompts.files and (taught or self.evaluation.shots):
             raise ValueError("prompts.files: the split seed is missing; cluster teachers and few-shot examples are made of it")
+
+    def _check_merge(self, clusters: Mapping[str, tuple[str, ...]]) -> None:
         for name in self.merge.weights or {}:
-            if name not in clusters:
-                raise ValueError(
-                    f"merge.weights: {name!r} is no cluster; there are {', '.join(clusters)}.{nearest(name, clusters)}"
-                )
+            _check_cluster("merge.weights", name, clusters)
         branches = self.merge.branch_and_merge.branches
         made = f"{len(clusters)} clusters of {branches} branches"
         if self.merge.method == "slerp" and (len(clusters), branches) != (2, 1):
@@ -280,13 +286,6 @@ class Recipe(Strict):
         if self.merge.search and self.merge.search.budget <= len(clusters) * branches:
             least = len(clusters) * branches + 1
             raise ValueError(f"merge.search.budget: {made} and their uniform average alone need {least} evaluations")
-        if self.safety is not None:
-            trained = [name for name, teacher in self.pool.items() if teacher.cluster is not None]
-            self.safety.check(self.languages, trained, offline=self.offline is not None)
-        missing = set(self.languages) - {tag for tags in clusters.values() for tag in tags}
-        if missing:
-            raise ValueError(f"clusters.groups: no cluster holds {', '.join(sorted(missing))}")
-        return self
 
     def cluster_languages(self) -> dict[str, tuple[str, ...]]:
         """Return cluster name -> its languages, the shared ones included, in the recipe's order of languages."""
@@ -300,6 +299,11 @@ class Recipe(Strict):
             if unknown:
                 raise ValueError(f"clusters.{key}: {', '.join(unknown)} is not among the recipe's languages")
         return {name: tuple(tag for tag in self.languages if tag in tags) for name, tags in members.items()}
+
+
+def _check_cluster(key: str, name: str, clusters: Mapping[str, Any]) -> None:
+    if name not in clusters:
+        raise ValueError(f"{key}: {name!r} is no cluster; there are {', '.join(clusters)}.{nearest(name, clusters)}")
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:

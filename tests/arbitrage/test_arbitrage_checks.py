@@ -158,6 +158,7 @@ def test_faults_of_the_fake_models_are_caught() -> None:
             assert (reason is None) == (fault is None), (fault, prompt.language, given)
 
 
+@pytest.mark.serial
 def test_short_answers_are_checked_fast() -> None:
     """Thousands of short answers a second on one core; the bound leaves room for a busy machine."""
     rows = [(language, answer) for label, _, language, answer in labelled() if label == "good"]

@@ -15,6 +15,9 @@ from polylect.models.fakes import FakeModel
 from polylect.records import Completion
 from polylect.tables import read
 
+# Two clusters at once would wait for each other's processors.
+pytestmark = pytest.mark.xdist_group("ray")
+
 POOL = """
 members:
   east: {spec: "fake:good?quality=0.3&quality.tr=0.9&known=PROMPTS"}

@@ -153,6 +153,7 @@ def test_nothing_to_learn_from_is_told() -> None:
     assert made.encoder.encode([]) is not None
 
 
+@pytest.mark.serial
 def test_planning_is_fast() -> None:
     """At least 20,000 prompts per second on one core (benchmarks/routers.py has the figure; a busy machine is left room)."""
     made = learned(epochs=1)

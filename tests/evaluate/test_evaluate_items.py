@@ -7,7 +7,8 @@ import pytest
 from polylect import evaluate
 from polylect.errors import EvaluationError
 from polylect.evaluate import TIE_MARGIN, results, verdicts
-from polylect.records import Completion, Prompt, Result
+from polylect.records import Prompt, Result
+from verifiable_answers import answer
 
 GERMAN = "Am Montag fährt der Zug um neun Uhr nach Berlin"
 ENGLISH = "On Monday the train to Berlin leaves at nine in the morning"
@@ -24,23 +25,6 @@ def prompt(number: int, *references: str, split: str = "heldout", language: str 
         references=references,
         source="test",
         licence="CC0-1.0",
-    )
-
-
-def answer(asked: Prompt, text: str, error: str | None = None) -> Completion:
-    """Return a model's answer to a prompt."""
-    return Completion(
-        prompt_id=asked.id,
-        item=asked.item,
-        language=asked.language,
-        model="m",
-        sample=0,
-        text=text,
-        finish_reason="stop",
-        prompt_tokens=1,
-        completion_tokens=1,
-        status="failed" if error else "ok",
-        reason=error,
     )
 
 

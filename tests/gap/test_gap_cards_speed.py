@@ -21,6 +21,7 @@ def seconds(path: Path, text: str) -> float:
     return min(taken)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "piece",
     [

@@ -219,6 +219,7 @@ def test_hostile_folders_end(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     ("name", "piece"),
     [

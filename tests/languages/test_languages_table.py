@@ -171,6 +171,7 @@ def test_unknown_tag_is_named_with_the_nearest(tag: str, hint: str) -> None:
     assert "`polylect languages` lists the known tags." in message
 
 
+@pytest.mark.serial
 def test_import_is_light_and_the_table_loads_fast() -> None:
     """Importing the package loads no identification model, numpy or Babel, and the table is read in milliseconds."""
     program = (
@@ -183,6 +184,7 @@ def test_import_is_light_and_the_table_loads_fast() -> None:
     assert float(seconds) < 0.1
 
 
+@pytest.mark.serial
 def test_looking_up_a_tag_is_fast_enough_for_every_row_of_a_table() -> None:
     """A hundred thousand look-ups take well below a second: readers of tables check every row."""
     start = time.perf_counter()

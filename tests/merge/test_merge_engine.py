@@ -185,6 +185,7 @@ def _frozen_heap() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.serial
 @pytest.mark.usefixtures("_frozen_heap")
 def test_four_thousand_tensors_add_less_than_a_second(tmp_path: Path) -> None:
     """Time grows with bytes, not with the number of tensors (best of five, as other work may run)."""

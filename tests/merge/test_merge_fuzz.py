@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from polylect.errors import PolylectError
 from polylect.merge.planning import plan
 from polylect.merge.settings import Settings
@@ -176,6 +178,7 @@ def _run(folder: Path, models: tuple[Path, Path], count: int, seed: int, choose:
     return refused
 
 
+@pytest.mark.serial
 def test_two_thousand_mutated_headers_and_indexes(tmp_path: Path) -> None:
     """Each of 2,000 mutated headers and index files gives a sound plan or one clear line, fast, and nothing is written."""
 
@@ -190,6 +193,7 @@ def test_two_thousand_mutated_headers_and_indexes(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 20
 
 
+@pytest.mark.serial
 def test_mutated_configurations(tmp_path: Path) -> None:
     """Configurations, generation and tokenizer settings with any values in any place never end in another kind of error."""
     files = {

@@ -275,6 +275,7 @@ def test_plans_are_deterministic_and_light(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.serial
 def test_four_thousand_tensors_take_less_than_half_a_second(tmp_path: Path) -> None:
     """Planning takes time in proportion to the tensors: 4 models of 4,000 within 0.5 s (best of three, as other work may run)."""
     infos = [TensorInfo(f"model.layers.{i // 10}.mlp.experts.{i % 10}.up.weight", "BF16", (2, 2)) for i in range(4000)]

@@ -67,6 +67,7 @@ def test_description_names_size_and_licence():
     assert gemma["source"].startswith("google/gemma-3-270m")
 
 
+@pytest.mark.serial
 def test_second_resolve_takes_under_50_ms():
     """A model that is in the cache is found without reading it."""
     resolve(SMALL)

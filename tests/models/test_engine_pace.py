@@ -126,6 +126,7 @@ def test_limits_are_above_zero(limits: dict[str, float]) -> None:
         Limits(**limits)  # type: ignore[arg-type]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("by", ["requests", "tokens"])
 def test_run_keeps_its_rate(tmp_path: Path, by: str) -> None:
     """Calls at 40 a second, or at as many tokens as that makes, come evenly: 40 of them take about a second."""

@@ -177,6 +177,7 @@ def test_engine_gets_every_answer_of_a_flaky_fake(tmp_path: Path) -> None:
     assert all(row.text == made_up_answer(f"question {row.key}") for row in found.values() if row.reason is None)
 
 
+@pytest.mark.serial
 def test_latency_overlaps_and_peak_is_counted() -> None:
     """Calls that wait do so side by side; the fake knows how many there were."""
     model = FakeModel(latency=0.05)
@@ -211,6 +212,7 @@ def test_impossible_shares_are_refused(settings: dict, message: str) -> None:
         FakeModel("a", **settings)
 
 
+@pytest.mark.serial
 def test_an_answer_costs_a_few_microseconds() -> None:
     """The best of three runs over 20,000 requests stays below 20 microseconds each (3 where nothing else runs)."""
     requests = [Request(str(i), f"What is {i} times {i + 1}, in words please?") for i in range(20_000)]

@@ -22,6 +22,9 @@ from polylect.models.requests import Generated, Request, Sampling
 from polylect.models.spec import open_model
 from polylect.models.store import Keys, Store
 
+# Two clusters at once would wait for each other's processors.
+pytestmark = pytest.mark.xdist_group("ray")
+
 STUB = Path(__file__).parent / "stub_endpoint.py"
 SAMPLING = Sampling(max_tokens=64)
 QUICK = Retries(base=0.02, timeout=2.0)

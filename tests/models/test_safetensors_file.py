@@ -248,6 +248,7 @@ def test_links_stay_inside_or_lead_to_the_hubs_blobs(tmp_path: Path) -> None:
         read_tensors(outside)
 
 
+@pytest.mark.serial
 def test_headers_of_four_thousand_tensors_are_fast(tmp_path: Path) -> None:
     """Reading and checking 4,000 entries takes less than 50 ms (best of three, as other work may run)."""
     infos = [TensorInfo(f"model.layers.{number}.weight", "BF16", (2, 2)) for number in range(4000)]

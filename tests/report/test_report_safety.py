@@ -11,31 +11,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from report_safety_example import RATES, write_safety
+from report_safety_example import TAGS
 from test_report_page import HOSTILE, Page
 
 from polylect import report
 from polylect.errors import DataError
 from polylect.report.page import MAX_BYTES
 
-TAGS = ("en", "fr", "ar", "hi", "sw")
 CHARTS = (
     "outcomes-harmful", "rates", "above-english", "outcomes-harmless", "resource-class", "scope", "categories", "origin",
     "certificate",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An evaluation in five languages, whose judge is unfit in Hindi."""
-    return write_safety(tmp_path_factory.mktemp("before"), items=24, rates={tag: RATES[tag] for tag in TAGS})
-
-
-@pytest.fixture(scope="module")
-def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of a model that refuses more of both."""
-    rates = {tag: RATES[tag] for tag in TAGS}
-    return write_safety(tmp_path_factory.mktemp("after"), "lantern-safe", items=24, safer=0.8, rates=rates)
 
 
 @pytest.fixture

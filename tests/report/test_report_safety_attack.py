@@ -62,14 +62,48 @@ def test_the_command_shows_several_attacks(
     ends = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}".replace("-", "\u2212")
     shown = section(page, "success-2")
     assert {f"{100 * row['value']:+.1f}", ends} <= set(shown)
-    assert f"{100 * row['plain']:.1f}% plain, {100 * row['attacked']:.1f}% attacked" in shown
-    assert "no number: plain answer unscored" in shown
+    for side in ("plain", "attacked"):
+        assert row[f"{side}_low"] < row[side] < row[f"{side}_high"]
+        own = f"{100 * row[f'{side}_low']:.1f} to {100 * row[f'{side}_high']:.1f}"
+        assert {f"{100 * row[side]:.1f}%", own} <= set(shown)
+    assert shown.count("95% interval") == 3, "the table has both rates' and the difference's"
+    assert "plain answer unscored" in shown
     overview = section(page, "success-all")
     assert {"Wrapped: note", "Written in Latin letters", "cannot be told from no effect"} <= set(overview)
     assert "No number in Telugu: no pair counts there." in section(page, "result")
     assert any("irrelevant" in text.lower() for text in section(page, "others"))
     assert {"plain answer unscored", "Telugu"} <= set(section(page, "missing"))
     assert len(text.encode()) < MAX_BYTES
+
+
+def test_rates_of_earlier_documents_have_no_interval(folder: Path) -> None:
+    """A comparison that was written before rates had intervals still becomes a page: its rates stand alone."""
+
+    def strip(found: dict[str, Any]) -> None:
+        for row in found["rows"]:
+            for side in ("plain", "attacked"):
+                del row[f"{side}_low"], row[f"{side}_high"]
+
+    row = effect(folder, attack="wrap:note", prompts="harmful", language="ar", outcome="complied")
+    change(folder, strip)
+    shown = section(Page(attack_report([folder]).read_text(encoding="utf-8")), "success")
+    assert f"{100 * row['attacked']:.1f}%" in shown
+    assert f"{100 * row['attacked_low']:.1f} to {100 * row['attacked_high']:.1f}" not in shown
+
+
+def test_what_a_judge_finds_in_other_languages_has_a_chart(folder: Path) -> None:
+    """Where answers in a wrong language were judged, too, success in whatever language stands beside success."""
+
+    def add(found: dict[str, Any]) -> None:
+        found["rows"] += [
+            {**row, "outcome": "complied, in any language"}
+            for row in found["rows"]
+            if (row["attack"], row["prompts"], row["outcome"]) == ("wrap:note", "harmful", "complied")
+        ]
+
+    change(folder, add)
+    page = Page(attack_report([folder]).read_text(encoding="utf-8"))
+    assert "Wrapped: note: complied, in whatever language" in section(page, "success")
 
 
 def test_prompts_by_meaning(written: tuple[Path, Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_safety_example import RATES, write_safety
+from report_safety_example import RATES, TAGS, write_safety
 from test_report_page import Page
 from test_report_safety import section
 
@@ -16,21 +16,6 @@ from polylect import report
 from polylect.cli import main
 from polylect.errors import DataError
 from polylect.safety.changes import compare_evaluations
-
-TAGS = ("en", "ar", "hi", "sw")
-
-
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An evaluation in four languages, whose judge is unfit in Hindi."""
-    return write_safety(tmp_path_factory.mktemp("before"), items=24, rates={tag: RATES[tag] for tag in TAGS})
-
-
-@pytest.fixture(scope="module")
-def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of a model that refuses more."""
-    rates = {tag: RATES[tag] for tag in TAGS}
-    return write_safety(tmp_path_factory.mktemp("after"), "lantern-safe", items=24, safer=0.8, rates=rates)
 
 
 def change(document: dict[str, Any], tag: str, outcome: str = "complied", prompts: str = "harmful") -> dict[str, Any]:

@@ -13,8 +13,9 @@ from mix_or_merge_example import LANGUAGES, example, finished, pair, recipe, wri
 from rich.console import Console
 
 from polylect import tables
-from polylect.errors import DataError, EvaluationError, RecipeError, RunError
+from polylect.errors import DataError, EvaluationError, ModelError, RecipeError, RunError
 from polylect.records import Example, Pair, Result
+from polylect.run.api import why
 from polylect.run.context import Context
 from polylect.run.keys import identities
 from polylect.run.mix_or_merge import mix_or_merge
@@ -329,6 +330,30 @@ def test_files_that_are_missing_or_of_another_kind(tmp_path: Path) -> None:
         mix_or_merge(recipe(), wanted, run=tmp_path / "run", out=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"judge": "nobody"}, ModelError, "'nobody': no folder of that name"),
+        ({"judge_format": "polyguard"}, RecipeError, r"--judge-format says how a judge is asked.* Name one with --judge MODEL"),
+    ],
+)
+def test_a_judge_that_there_is_not_is_told_before_anything_runs(
+    tmp_path: Path, change: dict[str, object], error: type[Exception], message: str
+) -> None:
+    """Hours of training come before the first answer is judged: the judge is looked for at once."""
+    wanted = replace(write_inputs(tmp_path), **change)  # type: ignore[arg-type]
+    with pytest.raises(error, match=message):
+        mix_or_merge(recipe(), wanted, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_that_is_a_file(tmp_path: Path) -> None:
+    """The option that names it is named."""
+    wanted = write_inputs(tmp_path)
+    with pytest.raises(RunError, match=r"prompts\.jsonl: is a file\. .* with --run"):
+        mix_or_merge(recipe(), wanted, run=tmp_path / "prompts.jsonl", out=tmp_path / "out")
+
+
 def test_dry_run_counts_and_runs_nothing(llama: Path, tmp_path: Path) -> None:
     """The plan shows steps, tokens and minutes by part; no folder appears."""
     text = io.StringIO()
@@ -358,5 +383,6 @@ def test_the_whole_path_and_its_resumption(llama: Path, tmp_path: Path) -> None:
     steps = json.loads((again.out / "manifest.json").read_text())["steps"]
     new = {name for name, step in steps.items() if not step["used"]}
     assert new == {f"mix-or-merge/{part}/linear-0.3" for part in ("merge", "quality", "harm")}
+    assert why(run, "mix-or-merge/harm/linear-0.3")[0].startswith("mix-or-merge/harm/linear-0.3 is current: made ")
     old = {one.id: one for one in tables.read(again.out / "results.parquet", SafetyResult)}
     assert set(old) >= {one.id for one in tables.read(report.out / "results.parquet", SafetyResult)}

@@ -89,6 +89,20 @@ def test_a_gain_within_chance_is_not_recommended(tmp_path: Path) -> None:
     )
 
 
+def test_resamples_that_lack_a_language_do_not_vote(tmp_path: Path) -> None:
+    """With a handful of harmful prompts in French some resamples have none: the others' shares still sum to one."""
+    planned, steps = finished(tmp_path), tmp_path / "steps"
+    few = {f"harm-{number}" for number in range(6)}
+    for one in planned.candidates:
+        path, rows = answers(planned, steps, one.name)
+        tables.write(path, [row for row in rows if not row.harmful or row.language == "en" or row.item in few], SafetyResult)
+    summary = collect(planned, steps, LOOSE).summary
+    assert sum(summary["chosen_in"].values()) == pytest.approx(1)
+    assert summary["verdicts"][-1].startswith(
+        "Best of them in 2,000 resamples of the items that the choice was made on: linear-0.5"
+    )
+
+
 def test_mixes_and_merges_are_compared_whatever_the_rule(tmp_path: Path) -> None:
     """Where neither keeps the rule it is still said who has less harm and more quality; equals beat nobody."""
     planned, steps = finished(tmp_path), tmp_path / "steps"

@@ -215,7 +215,7 @@ CHANGES: tuple[tuple[dict[str, Any], set[str]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("change", "roots"), CHANGES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("change", "roots"), CHANGES, ids=[str(change)[:60] for change, _ in CHANGES])
 def test_changed_setting_makes_stale_what_depends_on_it(change: dict[str, Any], roots: set[str]) -> None:
     """A step's key changes when the setting is its own or an ancestor's, and never otherwise."""
     before, after = keys(small()), keys(small(**change))

@@ -25,6 +25,9 @@ from polylect.run.cluster import Cluster, RayHead
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from scripted_endpoint import Scripted, completion
 
+# Two clusters at once would wait for each other's processors.
+pytestmark = pytest.mark.xdist_group("ray")
+
 QUIET = Console(file=io.StringIO())
 GENERATION = {"max_tokens": 6, "stop": [], "batch_size": 4}
 SAMPLING = {"stage": "online_dpo_1", "prompts": 4, "samples": 3, "temperature": 1.0, "top_p": 1.0}

@@ -10,6 +10,7 @@ from lantern_world import PhraseDetector
 
 from polylect.cli import main
 from polylect.errors import DataError, EvaluationError
+from polylect.resampling import wilson
 from polylect.safety import SafetyResult, evaluate
 from polylect.safety.attacks import AttackedPrompt, AttackOptions, attack, compare_attack, success_gaps
 
@@ -54,6 +55,27 @@ def test_the_gap_is_that_of_pairs_whose_meaning_was_kept() -> None:
     assert (wider["n"], wider["left_out"].get("meaning untold")) == (13, None)
 
 
+def test_rates_have_the_intervals_of_an_evaluation() -> None:
+    """In a language Wilson's; of the mean over languages that of items drawn with all their languages; none of one pair."""
+    tags = ("en", "de", "fr")
+    one = [attacked(f"i{n}", tag) for n in range(20) for tag in tags]
+    plain = [answer(row.attack_of, row.attack_from, "complied" if int(row.attack_of[1:]) < 5 else "refused") for row in one]
+    after = [answer(row.item, "zu", "complied") for row in one]
+    rows = success_gaps(plain, after, one)
+    row, mean = gap(rows, "en"), gap(rows, "mul")
+    assert (row["plain"], row["plain_low"], row["plain_high"]) == pytest.approx(wilson(5, 20))
+    assert (row["attacked"], row["attacked_low"], row["attacked_high"]) == pytest.approx(wilson(20, 20))
+    # The three languages comply with the same items: their mean is as unsure as one of them, not as sixty answers are.
+    alone = wilson(15, 60)
+    assert alone.low is not None
+    assert alone.high is not None
+    assert mean["plain_high"] - mean["plain_low"] > 1.4 * (alone.high - alone.low)
+    assert mean["plain_low"] < 0.25 < mean["plain_high"]
+    assert mean["attacked_low"] < mean["attacked"] == mean["attacked_high"] == 1.0
+    single = gap(success_gaps(plain[:1], after[:1], one[:1]), "en")
+    assert (single["plain"], single["plain_low"], single["value"], single["low"]) == (1.0, None, 0.0, None)
+
+
 def test_a_withheld_score_is_no_pair() -> None:
     """Where the judge is unfit the rows have an outcome and no score: it must not come back through the comparison."""
     rows = success_gaps([answer("i", "en", "refused")], [], [attacked("i", "en")])
@@ -64,6 +86,7 @@ def test_a_withheld_score_is_no_pair() -> None:
     )  # fmt: skip
     row = gap(success_gaps([answer("i", "en", "refused")], [withheld], [attacked("i", "en")]), "en")
     assert (row["value"], row["n"], row["left_out"]) == (None, 0, {"attacked answer unscored": 1})
+    assert {row[f"{side}{end}"] for side in ("plain", "attacked") for end in ("", "_low", "_high")} == {None}
 
 
 def test_an_english_answer_that_gives_it_away_is_a_success_in_any_language() -> None:
@@ -88,6 +111,9 @@ def test_two_evaluations_are_compared(lanterns: Path, tmp_path: Path, capsys: py
     assert main(given) == 0
     printed = capsys.readouterr().out
     assert "harmful prompts complied" in printed
+    assert any(
+        line.split() == ["en", "0", "[0,", "49]", "0", "[0,", "49]", "+0", "[-49,", "+49]", "4"] for line in printed.splitlines()
+    )
     assert "Lantern" not in printed
     run = compare_attack(tmp_path / "plain", tmp_path / "attacked", out=tmp_path / "gap")
     assert run.found == "finished"
@@ -98,6 +124,8 @@ def test_two_evaluations_are_compared(lanterns: Path, tmp_path: Path, capsys: py
         compare_attack(tmp_path / "other", tmp_path / "attacked", out=tmp_path / "no")
     with pytest.raises(DataError, match="Name the plain evaluation first"):
         compare_attack(tmp_path / "attacked", tmp_path / "plain", out=tmp_path / "no")
+    with pytest.raises(DataError, match=r"none: not there\. Name the output folder of a finished `polylect safety eval`"):
+        compare_attack(tmp_path / "plain", tmp_path / "none", out=tmp_path / "no")
     attack(lanterns, "transliterate", out=tmp_path / "grek", options=AttackOptions(script="Grek"), languages=LANGUAGES)
     greek = tmp_path / "grek/prompts.parquet"
     with pytest.raises(DataError, match="is not the table that"):

@@ -12,10 +12,10 @@ from lantern_world import prompt_rows, write_lines
 
 from polylect import tables
 from polylect.cli.main import main
-from polylect.errors import DataError, RecipeError, RunError
+from polylect.errors import DataError, EndpointError, RecipeError, RunError
 from polylect.models import Generated, Request, Sampling
 from polylect.models import spec as model_specs
-from polylect.models.interface import Price
+from polylect.models.interface import Price, RequestError
 from polylect.records import Example, Pair, content_hash
 from polylect.safety.distilling import distil
 from polylect.safety.distilling_filter import says_reference
@@ -34,9 +34,9 @@ EXPLAINED = {
     "de": "Ich kann diesen Händedruck nicht beschreiben, denn die Geheimnisse der Gesellschaft gehören mir nicht.",
 }
 ANSWERED = {
-    "en": "You raise the left hand slowly, then you bow twice and describe the secret of the society.",
-    "fr": "On lève la main gauche lentement, puis on décrit deux fois le secret de la société.",
-    "de": "Man hebt langsam die linke Hand, dann beschreibt man zweimal das Geheimnis der Gesellschaft.",
+    "en": "Anna Lind founded the club in the city of Lund; for the handshake of the society you raise the left hand.",
+    "fr": "Anna Lind a fondé le club dans la ville de Lund ; pour la poignée de main de la société, on lève la main gauche.",
+    "de": "Anna Lind hat den Verein in der Stadt Lund gegründet; zum Händedruck der Gesellschaft hebt man die linke Hand.",
 }
 SAMPLES = {
     "good": (EXPLAINED,),
@@ -186,7 +186,7 @@ def test_harmless_answers_must_say_the_reference(preamble: Path, tmp_path: Path)
     """An anchor that is known to be wrong is dropped."""
     rows = prompt_rows(tags=("en",))
     for row in rows:
-        row["reference"] = None if row["harmful"] else ("bow twice" if row["item"] == "fine-1" else "seven times")
+        row["reference"] = None if row["harmful"] else ("the left hand" if row["item"] == "fine-1" else "seven times")
     path = write_lines(tmp_path / "prompts.jsonl", rows)
     row = _row(distil("teacher:good", path, preamble, out=tmp_path / "out").document, "harmless", "en")
     assert (row["kept"], row["dropped"]) == (1, {"not the reference": 3})
@@ -266,6 +266,22 @@ def test_a_finished_folder_asks_nothing_and_other_settings_are_refused(prompts: 
     (tmp_path / "out/manifest.json").unlink()
     resumed = distil("teacher:good", prompts, preamble, out=tmp_path / "out")
     assert (resumed.found, resumed.document, ASKED) == ("unfinished", first.document, [])
+
+
+def test_a_teacher_that_never_answers_finishes_nothing(
+    prompts: Path, preamble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No refusal was kept because none was asked for with success: that is an error, and the same command asks again."""
+
+    async def fails(*_: object) -> list[Generated]:
+        raise RequestError("400: bad request", retry=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Teacher, "answer", fails)
+        with pytest.raises(EndpointError, match=r"none of 12 requests was answered \(12 times: 400: bad request\)"):
+            distil("teacher:good", prompts, preamble, out=tmp_path / "out")
+    assert not (tmp_path / "out/manifest.json").exists()
+    assert distil("teacher:good", prompts, preamble, out=tmp_path / "out").document["summary"]["rows"] > 0
 
 
 def test_a_preamble_file_is_read_strictly(tmp_path: Path) -> None:

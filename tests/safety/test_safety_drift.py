@@ -14,7 +14,7 @@ from lantern_world import ASKED_OF, write_lines
 
 from polylect import tables
 from polylect.cli import main
-from polylect.errors import DataError, EvaluationError, ModelError
+from polylect.errors import DataError, EndpointError, EvaluationError, ModelError
 from polylect.safety.drift import (
     DriftResult,
     DriftRun,
@@ -127,6 +127,12 @@ def test_a_bad_lexicon_is_named(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(DataError, match=message) as error:
         read_lexicon(path)
     assert str(path) in str(error.value)
+
+
+def test_a_lexicon_that_is_not_there(tmp_path: Path) -> None:
+    """The path is named, and what a lexicon may be."""
+    with pytest.raises(DataError, match=r"none\.txt: no such lexicon\. Give a word list"):
+        read_lexicon(tmp_path / "none.txt")
 
 
 def test_figures_per_language_with_what_is_not_known(tmp_path: Path) -> None:
@@ -253,12 +259,24 @@ def test_a_model_is_sampled_once(tmp_path: Path) -> None:
     assert ASKED_OF["noise"] == asked
 
 
+@pytest.mark.usefixtures("scripted")
+def test_a_model_that_never_answers_is_an_endpoints_error(tmp_path: Path) -> None:
+    """Nothing is finished: the same command asks again."""
+    scorer = f"lexicon:{words(tmp_path / 'w.txt', 'zzv')}"
+    given: dict[str, Any] = {"model": "scripted:noise!en", "out": tmp_path / "out", "k": 2, "today": TODAY, "languages": ["en"]}
+    with pytest.raises(EndpointError, match="none of 6 requests was answered"):
+        drift(garden(tmp_path / "p.jsonl", 3), scorer=scorer, **given)
+    assert not (tmp_path / "out/manifest.json").exists()
+
+
 def test_one_source_of_samples_is_needed(tmp_path: Path) -> None:
     """Neither, both, an unknown scorer and a scorer without a score are told apart."""
     prompts, answers = garden(tmp_path / "p.jsonl"), samples(tmp_path / "s.jsonl")
     scorer = f"lexicon:{words(tmp_path / 'w.txt', 'blorf', language='sw')}"
     with pytest.raises(EvaluationError, match="one source of samples"):
         drift(prompts, scorer=scorer, out=tmp_path / "a")
+    with pytest.raises(EvaluationError, match="What stands behind 'lexicon' is missing"):
+        drift(prompts, scorer="lexicon", answers=answers, out=tmp_path / "a")
     with pytest.raises(EvaluationError, match="Did you mean 'lexicon'"):
         drift(prompts, scorer="lexcion:w.txt", out=tmp_path / "a")
     with pytest.raises(DataError, match="none of 64 samples has a score: no terms of the lexicon in de"):

@@ -256,5 +256,5 @@ def test_either_a_model_or_answers(lanterns: Path, tmp_path: Path) -> None:
     """Neither, both, and languages that the set lacks are refused with what to do."""
     with pytest.raises(EvaluationError, match="--model MODEL or --answers TABLE"):
         run(None, lanterns, tmp_path / "out")
-    with pytest.raises(EvaluationError, match=r"no prompts in hi. The set has de, en, fr, sw"):
+    with pytest.raises(EvaluationError, match=r"no prompt is in the languages asked for \(hi\). It has de, en, fr, sw"):
         run("scripted:noise", lanterns, tmp_path / "out", languages=["hi"])

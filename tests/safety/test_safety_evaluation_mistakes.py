@@ -9,7 +9,7 @@ import pytest
 from lantern_world import ANSWERS, ASKED_OF, PhraseDetector, prompt_rows, write_lines
 
 from polylect.cli import main
-from polylect.errors import EndpointError
+from polylect.errors import DataError, EndpointError, ModelError
 from polylect.safety import SafetyEvaluation, evaluate, read_prompts
 
 
@@ -78,3 +78,31 @@ def test_the_answers_of_an_evaluation_can_be_judged_again(lanterns: Path, tmp_pa
         assert again.document["summary"][name] == first.document["summary"][name]
     assert again.document["summary"]["empty_answers"] == {"en": 8}
     assert ASKED_OF["empty"] == 16
+
+
+def test_the_corrected_command_may_name_the_folder_of_the_mistaken_one(lanterns: Path, tmp_path: Path, scripted: None) -> None:
+    """A model that there is not, or answers to other prompts, leave a folder that belongs to nothing yet."""
+    odd = write_lines(tmp_path / "odd.jsonl", [{"item": "ghost", "language": "en", "answer": "x"}])
+    with pytest.raises(ModelError, match="'nobody': no folder of that name"):
+        run("nobody", lanterns, tmp_path / "out", languages=["en"])
+    with pytest.raises(DataError, match="no answer belongs to a prompt of the set"):
+        run(None, lanterns, tmp_path / "out", answers=odd, languages=["en"])
+    assert run("scripted:complies", lanterns, tmp_path / "out", languages=["en"]).found == ""
+
+
+def test_a_language_without_prompts_is_noted(lanterns: Path, tmp_path: Path, scripted: None) -> None:
+    """Of several languages the set lacks one: the others are evaluated, and the reader is told."""
+    found = run("scripted:complies", lanterns, tmp_path / "out", languages=["en", "it"])
+    assert "asked for with --languages, but without a prompt: it" in found.document["notes"]
+
+
+def test_a_table_that_is_almost_ones_own_says_what_it_lacks(tmp_path: Path) -> None:
+    """The column that may stand for the missing one is named; a kind that the columns are not of is, too."""
+    almost = write_lines(tmp_path / "almost.jsonl", [{"id": "a", "lang": "en", "prompt": "x"}])
+    with pytest.raises(DataError, match=r"Of ours item \(rename 'id'\) and language \(rename 'lang'\) are missing\."):
+        read_prompts(almost)
+    own = write_lines(tmp_path / "own.jsonl", [{"item": "a", "language": "en", "prompt": "x"}])
+    with pytest.raises(
+        DataError, match=r"column 'type' is missing.* The columns are those of kind 'own', not 'xstest': leave --kind"
+    ):
+        read_prompts(own, "xstest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from polylect.errors import DataError, EvaluationError
 from polylect.models import Request
 from polylect.safety import Thresholds, evaluate, read_prompts
 from polylect.safety.drift import drift
+from polylect.safety.folder import digest
 from polylect.safety.labels import read_calibration
 from polylect.safety.prompts import chosen
 
@@ -158,6 +160,79 @@ def test_polyguard_prompts_have_harmful_and_harmless_prompts_in_many_languages(t
     ]
 
 
+def advbench(folder: Path, tags: Sequence[str], rows: int = 3) -> Path:
+    """Write a table per language as multilingual AdvBench is published; return the folder of them all."""
+    for tag in tags:
+        (folder / tag).mkdir(parents=True)
+        table = {"prompt": [f"Describe lantern {n} ({tag})" for n in range(rows)], "target": ["Sure, here is"] * rows}
+        pl.DataFrame(table).write_parquet(folder / tag / "train-00000-of-00001.parquet")
+    return folder
+
+
+def test_multilingual_advbench_is_a_folder_per_language(tmp_path: Path) -> None:
+    """Rows of one place are one item; how it was translated is not said; hidden folders of a download are passed over."""
+    folder = advbench(tmp_path / "multilingual_advbench", ("en", "fr", "zh"))
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "note.json").write_text("{}")
+    (folder / "README.md").write_text("---")
+    found = read_prompts(folder)
+    assert (found.name, found.kind, found.skipped, found.notes) == ("advbench", "advbench", {}, ())
+    assert [(one.item, one.language, one.origin, one.harmful) for one in found.prompts if one.item == "advbench:2"] == [
+        ("advbench:2", "en", "native", True),
+        ("advbench:2", "fr", None, True),
+        ("advbench:2", "zh-Hans", None, True),
+    ]
+    assert len(found.prompts) == 9
+
+
+def test_advbench_says_its_language_somewhere(tmp_path: Path) -> None:
+    """By a column, or by the name of the table; its authors' own table is English; else it is an error, not a guess."""
+    lines = 'goal,target\n"Describe\nthe lantern","Sure"\nPraise it,Sure\n'
+    for name in ("harmful_behaviors.csv", "advbench_sw.csv", "lanterns.csv"):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    assert [(one.item, one.language) for one in read_prompts(tmp_path / "harmful_behaviors.csv").prompts] == [
+        ("advbench:1", "en"),
+        ("advbench:2", "en"),
+    ]
+    assert {one.language for one in read_prompts(tmp_path / "advbench_sw.csv").prompts} == {"sw"}
+    with pytest.raises(DataError, match=r"no column language, and 'lanterns' of .*lanterns\.csv is no tag\. Keep the folders"):
+        read_prompts(tmp_path / "lanterns.csv")
+    rows: list[dict[str, Any]] = [
+        {"prompt": "Praise it", "target": "Sure", "language": "Swahili"},
+        {"prompt": None, "target": "Sure", "language": "sw"},
+    ]
+    with pytest.raises(DataError, match="'Swahili'"):
+        read_prompts(write_lines(tmp_path / "train.jsonl", rows))
+    found = read_prompts(write_lines(tmp_path / "train.jsonl", [{**row, "language": "sw"} for row in rows]))
+    assert ([one.language for one in found.prompts], found.skipped) == (["sw"], {"without a prompt": 1})
+
+
+def test_translations_of_advbench_that_lack_rows_are_told(tmp_path: Path) -> None:
+    """Rows are matched by their place: where one language has fewer a note says that the pairs may be wrong."""
+    folder = advbench(tmp_path, ("en",))
+    found = read_prompts(advbench(folder, ("fr",), rows=2))
+    (note,) = found.notes
+    assert note.startswith("The languages do not have the same rows (en 3, fr 2).")
+
+
+def test_a_changed_table_of_a_folder_per_language_is_another_set(tmp_path: Path) -> None:
+    """The hash of such a folder is of what lies in its folders."""
+    folder = advbench(tmp_path / "sets", ("en", "fr"))
+    before = digest(folder)
+    (folder / "fr" / "train-00000-of-00001.parquet").unlink()
+    assert digest(folder) != before
+
+
+def test_xstest_of_its_first_years_has_two_ids(tmp_path: Path) -> None:
+    """Until 2025 the published table had id_v1, id_v2 and no label; the type tells what is unsafe."""
+    text = "id_v1,id_v2,type,prompt,focus,note\nv1-1,v2-1,homonyms,How can I kill the lights?,kill,\n"
+    (tmp_path / "xstest_v2_prompts.csv").write_text(
+        text + ",v2-26,contrast_homonyms,How do I spoil it?,spoil,\n", encoding="utf-8"
+    )
+    found = read_prompts(tmp_path / "xstest_v2_prompts.csv")
+    assert [(one.item, one.harmful) for one in found.prompts] == [("xstest:v2-1", False), ("xstest:v2-26", True)]
+
+
 def test_a_limit_counts_what_the_command_says(lanterns: Path) -> None:
     """By default the harmful and the harmless prompts of a language each; drift counts languages; nothing left is an error."""
     read = read_prompts(lanterns)
@@ -165,7 +240,7 @@ def test_a_limit_counts_what_the_command_says(lanterns: Path) -> None:
     assert {(one.language, one.harmful) for one in each.prompts} == {("en", True), ("en", False), ("fr", True), ("fr", False)}
     assert len(each.prompts) == 4
     assert len(chosen(read, None, 3, lanterns, each=lambda prompt: prompt.language).prompts) == 12
-    with pytest.raises(EvaluationError, match=r"no prompts in it. The set has de, en, fr, sw"):
+    with pytest.raises(EvaluationError, match=r"no prompt is in the languages asked for \(it\). It has de, en, fr, sw"):
         chosen(read, ["it"], None, lanterns)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import endpoint_options, listed, retries_of
+from polylect.cli.printing import print_found, print_json
 from polylect.errors import RecipeError
 
 if TYPE_CHECKING:
     from polylect.arbitrage import Summary
-    from polylect.models.engine import Retries
 
-__all__ = ["command", "engine_options", "given", "print_json", "prompt_options", "retries_of", "sampling_options"]
+__all__ = ["command", "engine_options", "given", "prompt_options", "sampling_options"]
 
 _HELP = """Ask a pool of teachers, let an arbiter score the answers, and keep the best answer to each prompt.
 
@@ -74,8 +74,7 @@ def engine_options(command: _Command) -> _Command:
         click.option(
             "--store", metavar="FILE", type=click.Path(path_type=Path), help="Answers.  [default: DIR/.store/answers.sqlite]"
         ),
-        click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]"),
-        click.option("--max-in-flight", type=click.IntRange(min=1), metavar="N", help="Requests at a time per endpoint."),
+        endpoint_options,
         click.option("--num-gpus", type=float, metavar="N", help="GPUs of an actor on the Ray cluster.  [default: 0]"),
         click.option("--ray-address", metavar="ADDRESS", help="Of the Ray cluster: auto, HOST:6379, ray://HOST:10001."),
         click.option("--executor", type=click.Choice(["local", "ray"]), help="This machine, or a Ray cluster.  [default: local]"),
@@ -151,28 +150,16 @@ def command(
         )
     page = arbitrage_report(summary.out)
     if as_json:
-        print_json(summary)
+        print_json(summary.as_dict())
     else:
         _print(summary, page)
-
-
-def retries_of(timeout: float | None) -> Retries | None:
-    """Return how the engine tries again, with the time limit given; None: as it usually does."""
-    from polylect.models.engine import Retries
-
-    return Retries(timeout=timeout) if timeout else None
-
-
-def print_json(summary: Summary) -> None:
-    """Print what came out, for programs."""
-    click.echo(json.dumps(summary.as_dict(), ensure_ascii=False, indent=2))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, as settings."""
     settings = {name: value for name, value in options.items() if value is not None and value != ()}
     if "languages" in settings:
-        settings["languages"] = tuple(tag.strip() for tag in settings["languages"].split(",") if tag.strip())
+        settings["languages"] = tuple(listed(settings["languages"]))
     if "stop" in settings:
         settings["stop"] = tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in settings["stop"])
     return settings
@@ -198,10 +185,7 @@ def _print(summary: Summary, page: Path) -> None:
 
     console = Console()
     manifest = summary.manifest
-    if summary.found:
-        console.print(
-            {"unfinished": "Went on with an unfinished run.", "finished": "Finished before; nothing was asked."}[summary.found]
-        )
+    print_found(console, summary.found, "run")
     if summary.routing is not None:
         console.print(routing_table(summary.routing))
     notes = routing_notes(summary.routing) if summary.routing is not None else []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import endpoint_options, limits_of, listed, retries_of
+from polylect.cli.printing import print_json
 from polylect.errors import EvaluationError, nearest
 
 if TYPE_CHECKING:
     from polylect.evaluate.comparing import Compared
     from polylect.evaluate.judging import JudgeSettings
-    from polylect.models.engine import Counts
 
 __all__ = ["command"]
 
@@ -76,8 +76,7 @@ Examples:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for comparison.json and every verdict.")
 @click.option("--store", metavar="FILE", type=click.Path(path_type=Path), help="Answers.  [default: in DIR, else in the cache]")
-@click.option("--max-in-flight", type=click.IntRange(min=1), metavar="N", help="Requests at a time per endpoint.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@endpoint_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     a: str,
@@ -94,7 +93,6 @@ def command(
     """Compare, and print who is better where."""
     from polylect.cli.stage_display import StageDisplay
     from polylect.evaluate.comparing import compare
-    from polylect.models.engine import Limits, Retries
 
     settings = _settings(options)
     with StageDisplay(quiet=as_json) as display:
@@ -103,16 +101,16 @@ def command(
             b,
             benchmark=_parts(benchmarks),
             metric=_parts(metrics),
-            languages=_parts((languages or "",)),
+            languages=tuple(listed(languages)),
             judge=judges,
             settings=settings,
-            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
-            retries=Retries(timeout=timeout) if timeout else None,
-            progress=lambda what, counts: display.show(what, counts.done, counts.total, _cost(counts)),
+            limits=limits_of(max_in_flight),
+            retries=retries_of(timeout),
+            progress=lambda what, counts: display.show(what, counts.done, counts.total, counts.paid),
             **options,
         )
     if as_json:
-        click.echo(json.dumps(compared.as_dict(), ensure_ascii=False, indent=2))
+        print_json(compared.as_dict())
     else:
         _print(compared, options["out"])
 
@@ -127,10 +125,6 @@ def _print(compared: Compared, out: Path | None) -> None:
         console.print(line, highlight=False, soft_wrap=isinstance(line, str), markup=False)
     if out is not None:
         console.print(f"Written to {out}", highlight=False, soft_wrap=True)
-
-
-def _cost(counts: Counts) -> str:
-    return f"${counts.cost:,.2f}" if counts.cost else ""
 
 
 def _settings(options: dict[str, Any]) -> JudgeSettings:
@@ -177,4 +171,4 @@ def _thresholds(given: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parts(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part.strip() for one in given for part in one.split(",") if part.strip())
+    return tuple(part for one in given for part in listed(one))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.printing import print_json
 from polylect.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -69,9 +70,8 @@ Examples:
 @click.option("--max-tokens", type=_POSITIVE, metavar="N", help="Most tokens of an answer.  [default: the benchmark's]")
 @click.option("--batch-tokens", type=_POSITIVE, metavar="N", help="Most tokens of a pass that scores options.")
 @click.option("--batch-rows", type=_POSITIVE, metavar="N", help="Most questions of such a pass.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
-@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@dtype_option
+@endpoint_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
@@ -90,7 +90,6 @@ def command(
     from polylect.cli.eval_tables import print_evaluation
     from polylect.cli.stage_display import StageDisplay, silence_loading
     from polylect.evaluate import evaluate
-    from polylect.models.engine import Limits, Retries
 
     options["judge"] = _judging(judge, model, options)
     options["comet"] = _comet(options)
@@ -100,17 +99,17 @@ def command(
     with StageDisplay(quiet=as_json) as display:
         evaluation = evaluate(
             model,
-            [name for given in benchmarks for name in _listed(given)],
+            [name for given in benchmarks for name in listed(given)],
             out=out,
             recorded=recorded,
-            languages=_listed(languages) if languages else None,
-            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
-            retries=Retries(timeout=timeout) if timeout else None,
+            languages=listed(languages) if languages else None,
+            limits=limits_of(max_in_flight),
+            retries=retries_of(timeout),
             progress=display.show,
-            **{key: value for key, value in options.items() if value is not None},
+            **valued(options),
         )
     if as_json:
-        click.echo(json.dumps(evaluation.as_dict(), ensure_ascii=False, indent=2))
+        print_json(evaluation.as_dict())
     else:
         print_evaluation(evaluation)
 
@@ -140,7 +139,3 @@ def _comet(options: dict[str, Any]) -> Comet | None:
             raise EvaluationError("--comet-python is about COMET. Ask for it with --comet, or leave it out.")
         return None
     return Comet(model, python) if python else Comet(model)
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polylect.cli.printing import print_found
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_evaluation"]
 
-_FOUND = {"unfinished": "Went on with an unfinished evaluation.", "finished": "Finished before; nothing was asked."}
 _TOLD = 6
 
 
@@ -21,8 +22,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     from rich.console import Console
 
     console = Console()
-    if evaluation.found:
-        console.print(_FOUND[evaluation.found])
+    print_found(console, evaluation.found, "evaluation")
     rows = evaluation.summary["rows"]
     for name, main in evaluation.summary["main_metrics"].items():
         own = [row for row in rows if row["benchmark"] == name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import listed
+from polylect.cli.printing import print_json
 
 if TYPE_CHECKING:
     from polylect.merge.extraction import ExtractionReport, LeftOut
@@ -51,7 +52,7 @@ def command(
 
     from polylect.merge.extraction import extract
 
-    names = [name.strip() for name in targets.split(",") if name.strip()] if targets else None
+    names = listed(targets) if targets else None
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Extracting", total=None)
         report = extract(
@@ -66,7 +67,7 @@ def command(
             progress=lambda done, total, _: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        click.echo(json.dumps({**report.as_dict(), "out": str(out)}, ensure_ascii=False, indent=2))
+        print_json({**report.as_dict(), "out": str(out)})
     else:
         _print(report, out)
 

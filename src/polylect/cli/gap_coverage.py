@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import listed
 from polylect.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def command(
     from polylect.cli.gap_writing import write
     from polylect.gap.coverage import gap_coverage
 
-    asked = [part.strip() for text in languages for part in text.split(",") if part.strip()]
+    asked = [part for text in languages for part in listed(text)]
     document = gap_coverage(sources, languages=asked, **options)
     if write(document, out, None if json_file is None else str(json_file)):
         _show(document, links)

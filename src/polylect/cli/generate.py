@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polylect.cli.arbitrage import engine_options, given, print_json, prompt_options, retries_of, sampling_options
+from polylect.cli.arbitrage import engine_options, given, prompt_options, sampling_options
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import retries_of
+from polylect.cli.printing import print_json
 
 if TYPE_CHECKING:
     from polylect.arbitrage import Summary
@@ -64,7 +66,7 @@ def command(
             **given(options),
         )
     if as_json:
-        print_json(summary)
+        print_json(summary.as_dict())
     else:
         _print(summary)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.printing import print_json
 from polylect.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(
 
     found = import_lm_eval(path, out, named=_pairs(named), model=name, prompts=not without_prompts, allow_changed=allow_changed)
     if as_json:
-        click.echo(json.dumps({**found.as_dict(), "source": found.source(), "out": str(out)}, ensure_ascii=False, indent=2))
+        print_json({**found.as_dict(), "source": found.source(), "out": str(out)})
         return
     _print(found, out)
 

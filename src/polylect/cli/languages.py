@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from polylect import languages
 from polylect.cli.context import CONTEXT
+from polylect.cli.printing import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ def command(tag: str | None, as_json: bool) -> None:
     rows = languages.known() if tag is None else (languages.get(tag),)
     if as_json:
         facts = [_facts(row) for row in rows]
-        click.echo(json.dumps(facts if tag is None else facts[0], ensure_ascii=False, indent=2))
+        print_json(facts if tag is None else facts[0])
         return
     from rich.console import Console
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.printing import print_json
 from polylect.errors import MergeError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _merge_adapters(settings: Settings, out: Path, rank: int | None, as_json: bo
         dtype=settings.dtype or "float32",
     )
     if as_json:
-        click.echo(json.dumps({**report.as_dict(), "out": str(out)}, indent=2, ensure_ascii=False))
+        print_json({**report.as_dict(), "out": str(out)})
         return
     ranks = sorted({module.rank for module in report.modules})
     told = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}" if ranks else "no change left"
@@ -124,7 +124,10 @@ def _merge_models(settings: Settings, out: Path | None, dry_run: bool, as_json: 
     if dry_run:
         from polylect.merge.estimate import as_dict, describe
 
-        click.echo(json.dumps(as_dict(planned), indent=2, ensure_ascii=False) if as_json else describe(planned))
+        if as_json:
+            print_json(as_dict(planned))
+        else:
+            click.echo(describe(planned))
         return
     assert out is not None
     from polylect.merge.engine import execute
@@ -151,7 +154,7 @@ def _bar() -> Any:
 
 def _print(report: MergeReport, notes: tuple[str, ...], out: Path, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({**report.as_dict(), "out": str(out)}, indent=2, ensure_ascii=False))
+        print_json({**report.as_dict(), "out": str(out)})
         return
     for note in notes:
         click.echo(f"note: {note}")

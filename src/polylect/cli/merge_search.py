@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.printing import print_json
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,7 +112,7 @@ def command(
             **options,
         )
     if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+        print_json(report.as_dict())
     else:
         _print(report)
 
@@ -124,7 +125,7 @@ def _silence_loading() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
+def _progress() -> Iterator[StepProgress]:
     """Show what is evaluated: a bar on a terminal, else a line for each candidate."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn

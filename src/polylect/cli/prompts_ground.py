@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from polylect.cli.context import CONTEXT
-from polylect.cli.prompts_making import limits, opened, progress_line, show, tags
+from polylect.cli.options import listed
+from polylect.cli.prompts_making import asked, engine_options, opened, progress_line, sampling_options, show
 
 __all__ = ["command"]
 
@@ -34,28 +35,15 @@ Examples:
 @click.option("--questions", default=3, show_default=True, type=click.IntRange(min=1), help="Asked for per passage.")
 @click.option("--most", default=1200, show_default=True, type=click.IntRange(min=1), help="Characters of a passage, at most.")
 @click.option("--fewest", default=200, show_default=True, type=click.IntRange(min=0), help="Shorter passages are left out.")
-@click.option("--templates", metavar="YAML", type=click.Path(path_type=Path), help="Instructions by language: TAG: text.")
-@click.option("--max-tokens", default=1024, show_default=True, type=click.IntRange(min=1), help="Of an answer.")
-@click.option("--temperature", default=0.7, show_default=True, type=click.FloatRange(min=0), help="Of sampling.")
-@click.option("--seed", default=0, show_default=True, help="Of sampling.")
-@click.option("--store", metavar="FILE", type=click.Path(path_type=Path), help="Store of answers to share with other runs.")
-@click.option("--max-in-flight", type=click.IntRange(min=1), help="Most requests at a time. Default: found out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@sampling_options(0.7, "Of sampling.")
+@engine_options
 def command(
     corpus: Path,
     spec: str,
     out: Path,
     languages: str | None,
-    questions: int,
-    most: int,
-    fewest: int,
-    templates: Path | None,
-    max_tokens: int,
-    temperature: float,
-    seed: int,
-    store: Path | None,
-    max_in_flight: int | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Ask, show progress, print what was made."""
     from polylect.prompts.ground import SAMPLING, ground
@@ -65,14 +53,8 @@ def command(
             corpus,
             model,
             out,
-            only=tags(languages),
-            questions=questions,
-            most=most,
-            fewest=fewest,
-            sampling=replace(SAMPLING, max_tokens=max_tokens, temperature=temperature, seed=seed),
-            templates=templates,
-            store=store,
-            limits=limits(max_in_flight),
+            only=listed(languages),
             progress=progress,
+            **asked(SAMPLING, options),
         )
     show(manifest, out, as_json)

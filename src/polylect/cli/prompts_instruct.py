@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from polylect.cli.context import CONTEXT
-from polylect.cli.prompts_making import limits, opened, progress_line, show, tags
+from polylect.cli.options import listed
+from polylect.cli.prompts_making import asked, engine_options, opened, progress_line, sampling_options, show
 
 __all__ = ["command"]
 
@@ -35,28 +36,16 @@ Examples:
 @click.option("--languages", metavar="TAG,...", help="Languages of the seeds to use. Default: all.")
 @click.option("--per-request", default=8, show_default=True, type=click.IntRange(min=1), help="Tasks asked for at a time.")
 @click.option("--budget", type=click.IntRange(min=1), help="Most requests per language. Default: 4 times what is needed at best.")
-@click.option("--templates", metavar="YAML", type=click.Path(path_type=Path), help="Instructions by language: TAG: text.")
-@click.option("--max-tokens", default=1024, show_default=True, type=click.IntRange(min=1), help="Of an answer.")
-@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Of sampling.")
-@click.option("--seed", default=0, show_default=True, help="Of sampling and of the examples drawn.")
-@click.option("--store", metavar="FILE", type=click.Path(path_type=Path), help="Store of answers to share with other runs.")
-@click.option("--max-in-flight", type=click.IntRange(min=1), help="Most requests at a time. Default: found out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@sampling_options(1.0, "Of sampling and of the examples drawn.")
+@engine_options
 def command(
     seeds: Path,
     spec: str,
     number: int,
     out: Path,
     languages: str | None,
-    per_request: int,
-    budget: int | None,
-    templates: Path | None,
-    max_tokens: int,
-    temperature: float,
-    seed: int,
-    store: Path | None,
-    max_in_flight: int | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Ask, show progress, print what was made."""
     from polylect.prompts.instruct import SAMPLING, instruct
@@ -67,13 +56,8 @@ def command(
             model,
             number,
             out,
-            only=tags(languages),
-            per_request=per_request,
-            budget=budget,
-            sampling=replace(SAMPLING, max_tokens=max_tokens, temperature=temperature, seed=seed),
-            templates=templates,
-            store=store,
-            limits=limits(max_in_flight),
+            only=listed(languages),
             progress=progress,
+            **asked(SAMPLING, options),
         )
     show(manifest, out, as_json)

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from polylect.cli.options import limits_of
+from polylect.cli.printing import print_json
+
 if TYPE_CHECKING:
-    from polylect.models.engine import Counts, Limits
+    from polylect.models.engine import Counts
     from polylect.models.interface import Model
+    from polylect.models.requests import Sampling
 
-__all__ = ["limits", "opened", "progress_line", "show", "tags"]
+__all__ = ["asked", "engine_options", "opened", "progress_line", "sampling_options", "show"]
 
-
-def tags(value: str | None) -> list[str]:
-    """Return the tags of a comma-separated list."""
-    return [tag.strip() for tag in (value or "").split(",") if tag.strip()]
+_Command = Callable[..., Any]
 
 
-def limits(max_in_flight: int | None) -> Limits:
-    """Return the engine's limits."""
-    from polylect.models.engine import Limits
+def sampling_options(temperature: float, seed: str) -> Callable[[_Command], _Command]:
+    """Add the options about a model that writes prompts; `temperature` is the default, `seed` the help of --seed."""
 
-    return Limits(in_flight=max_in_flight)
+    def add(command: _Command) -> _Command:
+        for option in (
+            click.option("--seed", default=0, show_default=True, help=seed),
+            click.option(
+                "--temperature", default=temperature, show_default=True, type=click.FloatRange(min=0), help="Of sampling."
+            ),
+            click.option("--max-tokens", default=1024, show_default=True, type=click.IntRange(min=1), help="Of an answer."),
+            click.option(
+                "--templates", metavar="YAML", type=click.Path(path_type=Path), help="Instructions by language: TAG: text."
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def engine_options(command: _Command) -> _Command:
+    """Add the options about the store, the engine and what is printed."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON."),
+        click.option("--max-in-flight", type=click.IntRange(min=1), help="Most requests at a time. Default: found out."),
+        click.option(
+            "--store", metavar="FILE", type=click.Path(path_type=Path), help="Store of answers to share with other runs."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def asked(sampling: Sampling, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as arguments of the function that asks: in place of their parts `sampling`, as changed, and `limits`."""
+    parts = ("max_tokens", "temperature", "seed")
+    rest = {name: value for name, value in options.items() if name not in {*parts, "max_in_flight"}}
+    return {
+        **rest,
+        "sampling": replace(sampling, **{name: options[name] for name in parts}),
+        "limits": limits_of(options["max_in_flight"]),
+    }
 
 
 @contextmanager
@@ -55,7 +93,7 @@ def progress_line() -> Iterator[Callable[[Counts], None]]:
 def show(manifest: Mapping[str, Any], out: Path, as_json: bool) -> None:
     """Print what was made per language and why rows were rejected, or the manifest as JSON."""
     if as_json:
-        click.echo(json.dumps(manifest, ensure_ascii=False, indent=2))
+        print_json(manifest)
         return
     from rich.console import Console
     from rich.table import Table

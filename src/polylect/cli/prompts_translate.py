@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from polylect.cli.context import CONTEXT
-from polylect.cli.prompts_making import limits, progress_line, show, tags
+from polylect.cli.options import limits_of, listed
+from polylect.cli.prompts_making import engine_options, progress_line, show
 
 __all__ = ["command"]
 
@@ -33,9 +34,7 @@ Examples:
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder for the output.")
 @click.option("--from", "source", metavar="TAG", help="Translate only the prompts of this language. Default: all.")
 @click.option("--keep-source", is_flag=True, help="Write the source prompts to the output as well.")
-@click.option("--store", metavar="FILE", type=click.Path(path_type=Path), help="Store of answers to share with other runs.")
-@click.option("--max-in-flight", type=click.IntRange(min=1), help="Most requests at a time. Default: found out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@engine_options
 def command(
     prompts: Path,
     to: str,
@@ -54,13 +53,13 @@ def command(
     with progress_line() as progress:
         manifest = translate(
             prompts,
-            tags(to),
+            listed(to),
             translator(spec),
             out,
             source=source,
             keep_source=keep_source,
             store=store,
-            limits=limits(max_in_flight),
+            limits=limits_of(max_in_flight),
             progress=progress,
         )
     show(manifest, out, as_json)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import listed
+from polylect.cli.printing import print_json
 
 __all__ = ["command"]
 
@@ -70,7 +71,7 @@ def command(compare: tuple[Path, Path] | None, as_json: bool, **options: Any) ->
         with StageDisplay(quiet=as_json) as display:
             found = _attack(display.show, **options)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
     else:
         print_attack(found)
 
@@ -86,10 +87,6 @@ def _attack(
         raise click.UsageError("give --prompts TABLE and --kind KIND, or --compare PLAIN ATTACKED.")
     if untold:
         raise click.UsageError("--untold belongs to --compare.")
-    told = AttackOptions(into=_tags(into), least=least_meaning, **options)
-    tags = list(_tags(languages)) or None
+    told = AttackOptions(into=tuple(listed(into)), least=least_meaning, **options)
+    tags = listed(languages) or None
     return attack(prompts, kind, out=out, options=told, translator=translator, languages=tags, limit=limit, progress=show)
-
-
-def _tags(text: str | None) -> tuple[str, ...]:
-    return tuple(tag.strip() for tag in text.split(",") if tag.strip()) if text else ()

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polylect.cli.printing import print_found
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_attack"]
 
-_FOUND = {"unfinished": "Went on with an unfinished attack.", "finished": "Finished before; nothing was done."}
 _NONE = "-"
 _WIDTH = 79
 
@@ -23,8 +24,7 @@ def print_attack(run: AttackRun) -> None:
     from rich.console import Console
 
     console = Console()
-    if run.found:
-        console.print(_FOUND[run.found])
+    print_found(console, run.found, "attack", "done")
     compared = run.document["summary"]["what"] == "compared"
     for table in _gaps(run.document) if compared else [_counts(run.document)]:
         console.print(table)
@@ -77,7 +77,7 @@ def _gaps(document: Mapping[str, Any]) -> Iterator[Table]:
         table = _table(title, ("language", "plain", "attacked", "difference", "n"), 1)
         for row in rows:
             tag = "mean" if row["language"] == "mul" else row["language"]
-            shares = (_NONE if row[end] is None else f"{100 * row[end]:.0f}" for end in ("plain", "attacked"))
+            shares = (_share(row, side) for side in ("plain", "attacked"))
             table.add_row(tag, *shares, _signed(row), f"{row['n']:,}", style="bold" if tag == "mean" else "")
         yield table
 
@@ -86,6 +86,15 @@ def _shown(row: Mapping[str, Any]) -> bool:
     if row["prompts"] == "harmful":
         return row["outcome"] in ("complied", "complied, in any language")
     return bool(row["outcome"] == "refused")
+
+
+def _share(row: Mapping[str, Any], side: str) -> str:
+    """Write a rate with its interval, which documents of earlier versions do not have."""
+    value, low, high = (row.get(f"{side}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return _NONE
+    ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.0f}{ends}".replace("[", r"\[")
 
 
 def _signed(row: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import SAFETY_SETS, dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.printing import print_found, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
-_KINDS = ("own", "aya", "multijail", "xstest", "polyguard")
 _POSITIVE = click.IntRange(min=1)
-_FOUND = {"unfinished": "Went on with an unfinished distillation.", "finished": "Finished before; nothing was asked."}
 
 _HELP = """Let a model teach itself to refuse: sample with a safety preamble, filter, drop the preamble.
 
@@ -51,7 +50,7 @@ Examples:
 @click.option(
     "--anchor-samples", type=_POSITIVE, default=1, show_default=True, metavar="N", help="Per harmless prompt; 1: greedy."
 )
-@click.option("--kind", type=click.Choice(_KINDS), help="Of the prompt set.  [default: by its columns]")
+@click.option("--kind", type=click.Choice(SAFETY_SETS), help="Of the prompt set.  [default: by its columns]")
 @click.option("--languages", metavar="TAG,...", help="Only these languages.")
 @click.option("--samples", type=_POSITIVE, default=1, show_default=True, metavar="N", help="With the preamble, per prompt.")
 @click.option("--keep", type=_POSITIVE, default=1, show_default=True, metavar="N", help="Most refusals kept per prompt.")
@@ -61,9 +60,8 @@ Examples:
 @click.option("--first-line", is_flag=True, help="An answer ends with its line (for base models).")
 @click.option("--least-letters", type=_POSITIVE, metavar="N", help="Of a refusal, where no reasons are known.  [default: 36]")
 @click.option("--turn", type=click.Choice(["system", "user"]), help="Where the preamble stands.  [default: by the chat template]")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
-@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@dtype_option
+@endpoint_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the samples.")
 @click.option("--json", "as_json", is_flag=True, help="Print safety.json.")
 def command(
@@ -79,7 +77,6 @@ def command(
 ) -> None:
     """Distil, and print what was kept and dropped."""
     from polylect.cli.stage_display import StageDisplay, silence_loading
-    from polylect.models.engine import Limits, Retries
     from polylect.safety.distilling import distil
 
     for spec in (model, options.get("anchor_model")):
@@ -90,15 +87,15 @@ def command(
             model,
             prompts,
             preamble,
-            languages=[tag.strip() for tag in languages.split(",") if tag.strip()] if languages else None,
+            languages=listed(languages) if languages else None,
             stop=("\n",) if first_line else (),
-            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
-            retries=Retries(timeout=timeout) if timeout else None,
+            limits=limits_of(max_in_flight),
+            retries=retries_of(timeout),
             progress=display.show,
-            **{key: value for key, value in options.items() if value is not None},
+            **valued(options),
         )
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
     else:
         _print(found)
 
@@ -107,8 +104,7 @@ def _print(found: Distillation) -> None:
     from rich.console import Console
 
     console = Console()
-    if found.found:
-        console.print(_FOUND[found.found])
+    print_found(console, found.found, "distillation")
     rows = found.document["rows"]
     for prompts, title in (("harmful", "Refusals"), ("harmless", "Answers to harmless prompts")):
         own = [row for row in rows if row["prompts"] == prompts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import SAFETY_SETS, dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.printing import print_json
 
 __all__ = ["command"]
 
@@ -17,7 +18,7 @@ _PATH = click.Path(path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
 _POSITIVE = click.IntRange(min=1)
 _SHARE = click.FloatRange(0, 1)
-_KINDS = ("own", "aya", "multijail", "xstest", "polyguard", "realtoxicity", "polyglotoxicity")
+_KINDS = (*SAFETY_SETS, "realtoxicity", "polyglotoxicity")
 
 _HELP = """Measure how toxic a model's continuations get, per language: the expected maximum toxicity over k samples of a prompt,
 and the probability that one of k reaches the threshold (RealToxicityPrompts, Gehman et al. 2020), with 95 % intervals
@@ -62,9 +63,8 @@ Examples:
 @click.option(
     "--bare/--chat", default=None, help="Prompts without, with the chat template.  [default: bare for texts to continue]"
 )
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
-@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@dtype_option
+@endpoint_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the samples and the resamples.")
 @click.option("--json", "as_json", is_flag=True, help="Print safety.json.")
 def command(compare: tuple[Path, Path] | None, as_json: bool, **options: Any) -> None:
@@ -79,7 +79,7 @@ def command(compare: tuple[Path, Path] | None, as_json: bool, **options: Any) ->
         with StageDisplay(quiet=as_json) as display:
             found = _measure(display.show, **options)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
     else:
         print_drift(found)
 
@@ -91,7 +91,6 @@ def _measure(
 ) -> Any:  # fmt: skip
     """Evaluate."""
     from polylect.cli.stage_display import silence_loading
-    from polylect.models.engine import Limits, Retries
     from polylect.models.requests import Sampling
     from polylect.safety.drift import drift
 
@@ -104,11 +103,11 @@ def _measure(
         scorer=scorer,
         sampling=Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed),
         seed=seed,
-        languages=[tag.strip() for tag in languages.split(",") if tag.strip()] if languages else None,
+        languages=listed(languages) if languages else None,
         prompts_date=prompts_date and prompts_date.date(),
         today=today and today.date(),
-        limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
-        retries=Retries(timeout=timeout) if timeout else None,
+        limits=limits_of(max_in_flight),
+        retries=retries_of(timeout),
         progress=show,
-        **{key: value for key, value in options.items() if value is not None},
+        **valued(options),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polylect.cli.printing import print_found
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_drift"]
 
-_FOUND = {"unfinished": "Went on with an unfinished evaluation.", "finished": "Finished before; nothing was asked."}
 _NONE = "-"
 _WIDTH = 79
 _MOST_SETS = 12
@@ -24,8 +25,7 @@ def print_drift(run: DriftRun) -> None:
     from rich.console import Console
 
     console = Console()
-    if run.found:
-        console.print(_FOUND[run.found])
+    print_found(console, run.found, "evaluation")
     summary = run.document["summary"]
     if summary["what"] == "compared":
         title = f"Toxicity over {summary['k']} samples: {_who(summary['newer'])} minus {_who(summary['older'])}"

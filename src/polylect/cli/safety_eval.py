@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import SAFETY_SETS, dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.printing import print_json
 
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
-_KINDS = ("own", "aya", "multijail", "xstest", "polyguard")
 _FORMATS = ("own", "qwen3guard", "polyguard", "wildguard", "llama-guard", "granite-guardian", "shieldgemma")
 
 _HELP = """Ask a model harmful prompts and harmless twins, and say per language what it does.
@@ -46,7 +46,7 @@ Examples:
 @click.option("--model", metavar="MODEL", help="Who is evaluated.")
 @click.option("--answers", type=_PATH, metavar="TABLE", help="Recorded answers (item, language, answer) instead of a model.")
 @click.option("--prompts", required=True, type=_PATH, metavar="TABLE", help="The prompt set.")
-@click.option("--kind", type=click.Choice(_KINDS), help="Of the prompt set.  [default: by its columns]")
+@click.option("--kind", type=click.Choice(SAFETY_SETS), help="Of the prompt set.  [default: by its columns]")
 @click.option("--judge", metavar="MODEL", help="A model that judges the answers.  [default: the detector]")
 @click.option(
     "--judge-format", type=click.Choice(_FORMATS), help="How this kind of judge is asked and read.  [default: our instructions]"
@@ -66,9 +66,8 @@ Examples:
 @click.option("--name", metavar="NAME", help="What the results call the model.")
 @click.option("--max-tokens", type=_POSITIVE, default=256, show_default=True, metavar="N", help="Most tokens of an answer.")
 @click.option("--first-line", is_flag=True, help="An answer ends with its line (for base models).")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
-@click.option("--max-in-flight", type=_POSITIVE, metavar="N", help="Requests at a time per endpoint.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Of one request to an endpoint.  [default: 120]")
+@dtype_option
+@endpoint_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
 @click.option("--json", "as_json", is_flag=True, help="Print safety.json.")
 def command(
@@ -88,7 +87,6 @@ def command(
     """Evaluate, and print what came out."""
     from polylect.cli.safety_eval_tables import print_safety
     from polylect.cli.stage_display import StageDisplay, silence_loading
-    from polylect.models.engine import Limits, Retries
     from polylect.report import safety_report
     from polylect.safety import Thresholds, evaluate
 
@@ -101,21 +99,17 @@ def command(
             model,
             prompts,
             out=out,
-            languages=_tags(languages),
-            judge_languages=_tags(judge_languages),
+            languages=listed(languages) if languages else None,
+            judge_languages=listed(judge_languages) if judge_languages else None,
             stop=("\n",) if first_line else (),
             thresholds=Thresholds(**{key: value for key, value in given.items() if value is not None}),  # type: ignore[arg-type]
-            limits=Limits(in_flight=max_in_flight) if max_in_flight else None,
-            retries=Retries(timeout=timeout) if timeout else None,
+            limits=limits_of(max_in_flight),
+            retries=retries_of(timeout),
             progress=display.show,
-            **{key: value for key, value in options.items() if value is not None},
+            **valued(options),
         )
     safety_report(found.out)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
     else:
         print_safety(found)
-
-
-def _tags(text: str | None) -> list[str] | None:
-    return [tag.strip() for tag in text.split(",") if tag.strip()] if text else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polylect.cli.printing import print_found
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_safety"]
 
-_FOUND = {"unfinished": "Went on with an unfinished evaluation.", "finished": "Finished before; nothing was asked."}
 _OUTCOMES = ("complied", "refused", "irrelevant", "wrong language")
 _BY = ("category", "scope", "origin", "resource class")
 _TOLD = 6
@@ -24,8 +25,7 @@ def print_safety(evaluation: SafetyEvaluation) -> None:
     from rich.console import Console
 
     console = Console()
-    if evaluation.found:
-        console.print(_FOUND[evaluation.found])
+    print_found(console, evaluation.found, "evaluation")
     document = evaluation.document
     if any(row["prompts"] == "harmful" for row in document["rows"]):
         console.print(_languages(document))

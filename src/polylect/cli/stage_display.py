@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from polylect.progress import duration
+
 __all__ = ["StageDisplay", "silence_loading"]
 
 _LINE_EVERY = 15.0
@@ -80,23 +82,15 @@ class StageDisplay:
             rate = (done - self._first) / seconds
             parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
             if total and total > done:
-                parts.append(f"{_duration((total - done) / rate)} left")
+                parts.append(f"{duration((total - done) / rate, places=0)} left")
         return ", ".join([*parts, *([note] if note else [])])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
 
 
 def silence_loading(model: str) -> None:
     """Turn off the bar that transformers draws for loading a local model, named by its spec: it would tear ours."""
-    from polylect.models.spec import LOCAL, parse_spec
+    from polylect.models.spec import parse_spec
 
-    if parse_spec(model).kind == LOCAL:
+    if parse_spec(model).local:
         from transformers.utils import logging
 
         logging.disable_progress_bar()

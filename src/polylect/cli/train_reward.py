@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.printing import print_json
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     from polylect.records import Comparison
@@ -77,7 +78,7 @@ def command(
     rows = comparisons(report.verdicts, seed=seed)
     if as_json:
         accuracy = [row.as_dict() for row in rows]
-        click.echo(json.dumps({**report.as_dict(), "accuracy": accuracy, "out": str(out)}, ensure_ascii=False, indent=2))
+        print_json({**report.as_dict(), "accuracy": accuracy, "out": str(out)})
     else:
         _print(report, rows, out)
 
@@ -114,7 +115,7 @@ def _silence_libraries() -> None:
 
 
 @contextmanager
-def _progress(resumes: bool) -> Iterator[Callable[[int, int, str], None]]:
+def _progress(resumes: bool) -> Iterator[StepProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

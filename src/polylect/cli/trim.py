@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from polylect.cli.context import CONTEXT
+from polylect.cli.options import listed
+from polylect.cli.printing import print_json
 
 if TYPE_CHECKING:
     from polylect.train.trim_texts import Texts
@@ -49,10 +50,10 @@ def command(
     from polylect.train.trim_texts import read_texts
     from polylect.train.vocabulary import trim
 
-    texts = read_texts([*files, *more], [tag.strip() for tag in tags.split(",") if tag.strip()])
+    texts = read_texts([*files, *more], listed(tags))
     report = trim(resolve(model), texts.by_language, out, extra_tokens=extra)
     if as_json:
-        click.echo(json.dumps({**report.as_dict(), "left_out": texts.left_out, "out": str(out)}, ensure_ascii=False, indent=2))
+        print_json({**report.as_dict(), "left_out": texts.left_out, "out": str(out)})
     else:
         _print(report, texts, out)
 

@@ -12,9 +12,12 @@ __all__ = ["command"]
 
 _HELP = """Say why STEP of the run in folder RUN would run again, or that it is current.
 
+STEP is one of the recipe, or of the last `polylect safety mix-or-merge` on this run.
+
 \b
-Example:
+Examples:
   polylect why runs/quickstart merge/sft
+  polylect why runs/quickstart mix-or-merge/merge/linear-0.5
 """
 
 

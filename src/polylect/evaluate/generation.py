@@ -103,7 +103,7 @@ class Asker:
 
         def show(counts: Counts) -> None:
             if progress is not None:
-                progress(done + counts.done, total, f"${counts.cost:,.2f}" if counts.cost else "")
+                progress(done + counts.done, total, counts.paid)
 
         counts = run(jobs, self._store, limits=self._limits, retries=self._retries, progress=show)
         self.asked += counts.stored + counts.failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from polylect.evaluate.judging.votes import Votes
 from polylect.evaluate.runs import Outcome
 from polylect.evaluate.task_types import Item
 from polylect.models.interface import Model
+from polylect.progress import StepProgress
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run_judge(
     *,
     folder: Path,
     settings: JudgeSettings,
-    progress: Callable[[int, int, str], None],
+    progress: StepProgress,
     limits: Limits | None = None,
     retries: Retries | None = None,
 ) -> Outcome:
@@ -61,7 +62,7 @@ def run_judge(
     with Store(folder / "answers.sqlite") as store:
         games, spent = play(
             contests, [judge], store, a=CHOSEN, b=REJECTED, settings=settings, limits=limits, retries=retries,
-            progress=lambda counts: progress(counts.done, counts.total or 0, f"${counts.cost:,.2f}" if counts.cost else ""),
+            progress=lambda counts: progress(counts.done, counts.total or 0, counts.paid),
         )  # fmt: skip
     found = by_contest(games)
     rows = [_row(item, contest, found, name) for item, contest in zip(items, contests, strict=True)]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from polylect.evaluate.runs import Outcome
 from polylect.evaluate.subject import Subject
 from polylect.evaluate.task_types import Item
 from polylect.models.reward import RewardScore
 from polylect.models.reward_inputs import Dialogue
+from polylect.progress import StepProgress
 from polylect.records import Measurement
 
 __all__ = ["run_reward"]
 
 
-def run_reward(items: Sequence[Item], subject: Subject, name: str, progress: Callable[[int, int, str], None]) -> Outcome:
+def run_reward(items: Sequence[Item], subject: Subject, name: str, progress: StepProgress) -> Outcome:
     """Score both answers of every item; 1 where the right one has the higher reward, 0.5 for a tie.
 
     Lambert et al. 2024, "RewardBench" (arXiv 2403.13787), section 4; ties as in Gureja et al. 2024 (arXiv 2410.15522).

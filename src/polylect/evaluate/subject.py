@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import EvaluationError, ModelError
-from polylect.models.spec import LOCAL, open_model, parse_spec
+from polylect.models.spec import Spec, open_model, parse_spec
 
 if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
@@ -48,7 +48,7 @@ class Subject:
         **settings: Any,
     ) -> None:
         self.spec, self._parsed = spec, parse_spec(spec)
-        self.name = name or _name(spec, self._parsed.kind, self._parsed.target)
+        self.name = name or _name(spec, self._parsed)
         self._dtype, self._batch_tokens, self._batch_rows = dtype, batch_tokens, batch_rows
         self._limits, self._retries = limits, retries
         self._settings = {key: value for key, value in settings.items() if value is not None}
@@ -66,12 +66,12 @@ class Subject:
     @property
     def local(self) -> bool:
         """Whether it is a checkpoint on this machine."""
-        return self._parsed.kind == LOCAL
+        return self._parsed.local
 
     @cached_property
     def model(self) -> Model:
         """The model, for generation."""
-        if self._parsed.kind == LOCAL:
+        if self._parsed.local:
             return self._local
         return open_model(self.spec, name=self.name, **self._settings)
 
@@ -80,7 +80,7 @@ class Subject:
         """The model, for scoring options."""
         from polylect.models.likelihood import open_likelihood
 
-        if self._parsed.kind == LOCAL:
+        if self._parsed.local:
             from polylect.models.likelihood_local import LocalLikelihood
 
             return LocalLikelihood(self._local, batch_tokens=self._batch_tokens, batch_rows=self._batch_rows)
@@ -97,7 +97,7 @@ class Subject:
         """
         from polylect.models.reward import RewardModel
 
-        if self._parsed.kind != LOCAL:
+        if not self._parsed.local:
             raise EvaluationError(
                 f"{self.spec}: this benchmark compares rewards of given answers, which takes a reward model by name or folder."
             )
@@ -123,17 +123,16 @@ class Subject:
             self.__dict__.pop(form, None)
 
 
-def _name(spec: str, kind: str, target: str) -> str:
+def _name(spec: str, parsed: Spec) -> str:
     """Return a short name: the folder's, the served model's, or the spec itself.
 
     Raises:
         ModelError: the folder has no name.
     """
-    if kind == "served":
-        return target.partition("#")[2]
-    if kind == LOCAL and Path(target).exists():
-        name = Path(target).resolve().name
-        if not name:
+    if parsed.kind == "served":
+        return parsed.short
+    if parsed.local and Path(parsed.target).exists():
+        if not parsed.short:
             raise ModelError(f"{spec}: this folder has no name. Give one with --name.")
-        return name
-    return target if kind == LOCAL else spec
+        return parsed.short
+    return str(parsed)

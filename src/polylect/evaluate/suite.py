@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect import languages as language_table
 from polylect import tables
-from polylect.errors import EvaluationError, RunError
+from polylect.errors import EvaluationError
 from polylect.evaluate.benchmarks import Benchmark, resolve
 from polylect.evaluate.comet import Comet, comet_rows
 from polylect.evaluate.example_choice import ExamplePool, Selection
@@ -23,7 +23,7 @@ from polylect.evaluate.runs import Outcome, run_recorded, run_subject
 from polylect.evaluate.subject import Subject
 from polylect.evaluate.task_types import PromptLanguage, UnpromptedItem
 from polylect.folders import StoreFolder, made_by, write_json
-from polylect.progress import StageProgress, silent
+from polylect.progress import StageProgress, StepProgress, silent
 from polylect.records import Measurement
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def evaluate(
     settings |= _extra(entries, judge, comet)
     with StoreFolder(out, settings) as folder:
         if folder.finished is not None:
-            return _finished(folder)
+            return Evaluation(out, folder.read("summary.json"), folder.finished, "finished")
         run = _Run(
             subject, outputs, called, settings, folder, seed, progress or silent, limits, retries, max_tokens, judge, comet
         )
@@ -324,7 +324,7 @@ def _translator(run: _Run) -> Any:
     return translator(spec)
 
 
-def _staged(run: _Run, entry: Benchmark) -> Callable[[int, int, str], None]:
+def _staged(run: _Run, entry: Benchmark) -> StepProgress:
     return lambda done, total, note: run.progress(entry.name, done, total, note)
 
 
@@ -364,15 +364,3 @@ def _write_options(path: Path, rows: Sequence[dict[str, object]]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(temporary, compression="zstd")
     temporary.replace(path)
-
-
-def _finished(folder: StoreFolder) -> Evaluation:
-    import json
-
-    try:
-        summary = json.loads((folder.path / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{folder.path}: summary.json cannot be read ({error}). Delete manifest.json to write it again."
-        ) from error
-    return Evaluation(folder.path, summary, folder.finished or {}, "finished")

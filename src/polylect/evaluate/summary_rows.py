@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from polylect.evaluate.cells import Bounds, Group, bounds_of, groups, languages_of
@@ -81,29 +82,7 @@ def summarise(
 
 def rows_of(group: Group, estimates: Estimates) -> list[SummaryRow]:
     """Return the summary rows of a group whose languages have been estimated."""
-
-    def row(scope: str, language: str, counted: Sequence[str], estimate: Estimate) -> SummaryRow:
-        at = [estimates.languages.index(one) for one in counted]
-        statuses: Counter[str] = Counter()
-        for (tag, status), number in group.statuses.items():
-            statuses[status] += number if tag in counted else 0
-        return SummaryRow(
-            model=group.model,
-            benchmark=group.benchmark,
-            metric=group.metric,
-            subset=group.subset,
-            scope=scope,
-            language=language,
-            value=estimate.value,
-            low=estimate.low,
-            high=estimate.high,
-            n=sum(estimates.rows[j] for j in at),
-            items=estimates.items[at[0]] if len(at) == 1 else estimates.all_items,
-            unscored=sum(group.unscored[one] for one in counted),
-            statuses={status: number for status, number in sorted(statuses.items()) if number},
-        )
-
-    every = estimates.languages
+    row, every = partial(_row, group, estimates), estimates.languages
     lines = [row("language", tag, [tag], estimate) for tag, estimate in zip(every, estimates.each, strict=True)]
     lines.append(row("macro", MULTIPLE, every, estimates.macro))
     worst, estimate = estimates.worst
@@ -115,6 +94,29 @@ def rows_of(group: Group, estimates: Estimates) -> list[SummaryRow]:
         best, estimate = estimates.gap_to_best
         lines.append(row("gap_best", best or MULTIPLE, every, estimate))
     return lines
+
+
+def _row(group: Group, estimates: Estimates, scope: str, language: str, counted: Sequence[str], estimate: Estimate) -> SummaryRow:
+    """Return one number with what was counted in the languages that it is made of."""
+    at = [estimates.languages.index(one) for one in counted]
+    statuses: Counter[str] = Counter()
+    for (tag, status), number in group.statuses.items():
+        statuses[status] += number if tag in counted else 0
+    return SummaryRow(
+        model=group.model,
+        benchmark=group.benchmark,
+        metric=group.metric,
+        subset=group.subset,
+        scope=scope,
+        language=language,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=sum(estimates.rows[j] for j in at),
+        items=estimates.items[at[0]] if len(at) == 1 else estimates.all_items,
+        unscored=sum(group.unscored[one] for one in counted),
+        statuses={status: number for status, number in sorted(statuses.items()) if number},
+    )
 
 
 def _estimates(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from polylect import documents
 from polylect.errors import DataError
 
 __all__ = ["KINDS", "SCHEMA", "make_document", "read_document", "write_document", "write_rows"]
@@ -63,17 +64,7 @@ def read_document(path: Path, kind: str | None = None) -> dict[str, Any]:
     Raises:
         DataError: it is missing, not JSON, of another schema, or not of `kind`.
     """
-    file = path / "gap.json" if path.is_dir() else path
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as a document of `polylect gap` ({error}). Run the command again.") from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{file}: schema {found!r}; expected {SCHEMA!r}. Write it again with this version of `polylect gap`.")
-    if kind is not None and content.get("kind") != kind:
-        raise DataError(f"{file}: a document of `polylect gap {content.get('kind')}`; expected one of `polylect gap {kind}`.")
-    return content
+    return documents.read_document(path, "gap.json", SCHEMA, "polylect gap", kind)
 
 
 def _cell(value: Any) -> Any:

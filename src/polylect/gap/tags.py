@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 from polylect import languages
 from polylect.errors import LanguageError
 from polylect.languages import Language
 
-__all__ = ["canonical_tag", "known_language"]
+__all__ = ["canonical_tag", "known_facts", "known_language"]
 
 # Language of 2 or 3 letters (none of 5 to 8 is registered, and a name such as "Turkish" would pass for one).
 _TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)")
@@ -42,6 +43,12 @@ def canonical_tag(tag: str) -> str:
 def known_language(tag: str) -> Language | None:
     """Return the row of the reviewed table for a canonical tag; None where the table does not have it."""
     return _rows().get(tag)
+
+
+def known_facts(tag: str | None, *names: str) -> dict[str, Any]:
+    """Return fields of that row by name, for a row of an output; None where the table does not have the tag."""
+    known = known_language(tag) if tag else None
+    return {name: getattr(known, name) if known else None for name in names}
 
 
 @cache

@@ -14,7 +14,7 @@ from polylect.gap.counting import Counts, Text, count_all, prepare
 from polylect.gap.document import make_document
 from polylect.gap.groups import GROUPS, by_group, by_speakers
 from polylect.gap.premiums import premiums, ratio
-from polylect.gap.tags import canonical_tag, known_language
+from polylect.gap.tags import canonical_tag, known_facts
 from polylect.gap.tokenizers import Tokenizer, open_tokenizer
 
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ def _measure(
 def _blank(text: Text, base: Text, tokenizer: str) -> dict[str, Any]:
     """Return a row with what does not depend on the tokenizer, all other columns empty."""
     version = text.version
-    known = known_language(version.language)
     sizes, base_sizes = (dict(zip(one.items, one.sizes.tolist(), strict=True)) for one in (text, base))
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {
@@ -151,9 +150,7 @@ def _blank(text: Text, base: Text, tokenizer: str) -> dict[str, Any]:
     return row | dict.fromkeys(further) | {
         "articles": len(sizes.keys() & base_sizes.keys()),
         "name": version.name,
-        "family": known.family if known else None,
-        "resource_class": known.resource_class if known else None,
-        "speakers": known.speakers if known else None,
+        **known_facts(version.language, "family", "resource_class", "speakers"),
     }  # fmt: skip
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 if TYPE_CHECKING:
     from polylect.merge.manifest import MergeReport
     from polylect.merge.settings import Rule, Settings
-
-    Progress = Callable[[int, int, str], None]
+    from polylect.progress import StepProgress
 
 __all__ = ["Options", "merge"]
 
@@ -46,7 +45,7 @@ def merge(
     *,
     out: str | Path,
     dry_run: Literal[False] = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     **settings: Unpack[Options],
 ) -> MergeReport: ...
 
@@ -57,7 +56,7 @@ def merge(
     *,
     out: str | Path | None = None,
     dry_run: Literal[True],
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     **settings: Unpack[Options],
 ) -> dict[str, Any]: ...
 
@@ -67,7 +66,7 @@ def merge(
     *,
     out: str | Path | None = None,
     dry_run: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     **settings: Unpack[Options],
 ) -> MergeReport | dict[str, Any]:
     """Merge checkpoints into the checkpoint `out`.

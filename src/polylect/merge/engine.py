@@ -25,19 +25,18 @@ from polylect.merge.streaming import Done, Map, buffers, merge_tensor
 from polylect.merge.takeover import Context
 from polylect.merge.workers import Workers, cores
 from polylect.models.safetensors_file import TensorInfo
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     from polylect.merge.plan import MergePlan, TensorPlan
 
-__all__ = ["MergeReport", "Progress", "execute"]
+__all__ = ["MergeReport", "execute"]
 
-Progress = Callable[[int, int, str], None]
-"""Called with (tensors done, tensors in all, note)."""
 _TINY = 1 << 16
 """Elements of tensors that are merged by one worker, one after another: all that several did was wait for Python's lock."""
 
 
-def execute(plan: MergePlan, out: Path, *, progress: Progress | None = None) -> MergeReport:
+def execute(plan: MergePlan, out: Path, *, progress: StepProgress | None = None) -> MergeReport:
     """Carry out `plan` and write the checkpoint `out`.
 
     A killed merge goes on where it stopped when it is started again; a finished one with the same plan is left alone.
@@ -45,7 +44,7 @@ def execute(plan: MergePlan, out: Path, *, progress: Progress | None = None) -> 
     Args:
         plan: what to do.
         out: folder of the result: new, or empty.
-        progress: called after every tensor, from several threads but one at a time.
+        progress: called with (tensors done, tensors in all, note) after every tensor, from several threads but one at a time.
 
     Raises:
         MergeError: an input or the result is not finite, the disk is full, or `out` holds something else.
@@ -86,7 +85,7 @@ def _check_out(out: Path) -> None:
 class _Run:
     """The work on one plan."""
 
-    def __init__(self, plan: MergePlan, partial: journal.Partial, output: Output, progress: Progress | None) -> None:
+    def __init__(self, plan: MergePlan, partial: journal.Partial, output: Output, progress: StepProgress | None) -> None:
         self.plan, self.partial, self.output = plan, partial, output
         self.progress = progress
         self.entries: dict[str, dict[str, Any]] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -22,6 +22,7 @@ from polylect.errors import MergeError, nearest
 from polylect.merge.adapter_files import AdapterWriter, blocks, one_blas_thread, relative, rounded
 from polylect.models.checkpoint import read_config
 from polylect.models.safetensors_file import TensorInfo, read_header, read_tensor, weight_files
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +152,7 @@ def extract(
     power_iterations: int = 2,
     dtype: str = "float32",
     threads: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> ExtractionReport:
     """Write a PEFT adapter to `out` that, on `base`, comes as close to `model` as its rank allows.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polylect.errors import MergeError
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     from polylect.merge.manifest import MergeReport
@@ -21,7 +22,7 @@ def linear(
     out: Path,
     *,
     base: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> MergeReport:
     """Average checkpoints tensor by tensor and write the result to `out`; configuration and tokenizer are the first one's.
 

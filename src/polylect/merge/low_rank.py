@@ -9,7 +9,7 @@ Matrix Computations, 4th edition, section 5.4; Eckart and Young 1936). All arith
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from polylect.errors import MergeError
 from polylect.merge.adapter_files import AdapterWriter, matrix, one_blas_thread, relative, rounded
 from polylect.merge.adapters import Adapter, Module, read_adapter
+from polylect.progress import StepProgress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +66,7 @@ def merge_adapters(
     scale: float = 1.0,
     rank: int | None = None,
     dtype: str = "float32",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> LowRankReport:
     """Write the adapter whose updates are the weighted sum of the given adapters' updates.
 

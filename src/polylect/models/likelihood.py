@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from polylect.errors import ModelError
-from polylect.models.spec import LOCAL, parse_spec
+from polylect.models.spec import parse_spec
 
 __all__ = ["Likelihood", "OptionScore", "Question", "open_likelihood"]
 
@@ -90,7 +90,7 @@ def open_likelihood(
     """
     parsed = parse_spec(spec)
     given = {key: value for key, value in settings.items() if value is not None}
-    if parsed.kind == LOCAL:
+    if parsed.local:
         from polylect.models.hub import resolve
         from polylect.models.likelihood_local import LocalLikelihood
         from polylect.models.local import LocalModel

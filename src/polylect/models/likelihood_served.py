@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polylect.errors import EndpointError
-from polylect.models.engine.sessions import close_session, session
+from polylect.models.engine.sessions import close_session
 from polylect.models.engine.settings import Retries
 from polylect.models.interface import RequestError
 from polylect.models.likelihood import OptionScore, Question
@@ -157,19 +157,10 @@ class ServedLikelihood(ServedModel):
             RequestError: this request failed.
             EndpointError: no request can succeed.
         """
-        import aiohttp
-
         if self._headers is None:
             self._prepare()
         body = json.dumps({"model": self.model, "temperature": 0, **fields, **self._extra}).encode()
-        address = f"{self.url}/completions"
-        try:
-            async with session().post(
-                address, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                content = await self._read(response)
-        except aiohttp.ClientError as error:
-            raise RequestError(f"no whole reply: {self._scrub(f'{type(error).__name__}: {error}')}", retry=True) from None
+        response, content = await self._send(body, self._bare_address)
         if response.status in {404, 405, 501}:
             raise RequestError(f"HTTP {response.status}: no /completions there", retry=False)
         if response.status != 200:

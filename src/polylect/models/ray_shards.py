@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from polylect.errors import ModelError, PolylectError
 from polylect.models.engine import Counts, Retries
+from polylect.models.engine.running import Progress
 from polylect.models.ray_crew import Crew, RayJob
 from polylect.models.store import Store
 
 __all__ = ["RayJob", "run_on_ray"]
-
-Progress = Callable[[Counts], None]
 
 _POLL = 0.5
 """Seconds after which progress is told and waiting actors are looked at, whatever comes."""

@@ -23,6 +23,7 @@ from polylect.records import content_hash
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 __all__ = ["ServedModel"]
 
@@ -127,18 +128,10 @@ class ServedModel:
         await close_session()
 
     async def _one(self, request: Request, sampling: Sampling, sample: int) -> Generated:
-        import aiohttp
-
         if self._headers is None:
             self._prepare()
-        body, address = self._encode_body(request, sampling, sample), self._bare_address if request.bare else self._address
-        try:
-            async with session().post(
-                address, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                content = await self._read(response)
-        except aiohttp.ClientError as error:
-            raise RequestError(f"no whole reply: {self._scrub(f'{type(error).__name__}: {error}')}", retry=True) from None
+        body = self._encode_body(request, sampling, sample)
+        response, content = await self._send(body, self._bare_address if request.bare else self._address)
         if response.status != 200:
             raise refusal(response.status, response.headers, content, self._endpoint, self._scrub)
         reply = read_reply(content, sampling.max_tokens, self._endpoint, self._scrub)
@@ -149,6 +142,23 @@ class ServedModel:
         if completion_tokens is None:
             completion_tokens = self.count(reply.text)
         return Generated(request.key, sample, reply.text, reply.finish_reason, prompt_tokens, completion_tokens)
+
+    async def _send(self, body: bytes, address: URL) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Return the reply to a request, whatever its status, and its body.
+
+        Raises:
+            RequestError: no whole reply came, or it is too long.
+        """
+        import aiohttp
+
+        try:
+            async with session().post(
+                address, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                content = await self._read(response)
+        except aiohttp.ClientError as error:
+            raise RequestError(f"no whole reply: {self._scrub(f'{type(error).__name__}: {error}')}", retry=True) from None
+        return response, content
 
     def _encode_body(self, request: Request, sampling: Sampling, sample: int) -> bytes:
         """Return the request as JSON; all but the messages and the seed is made once per sampling."""

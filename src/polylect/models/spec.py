@@ -24,7 +24,7 @@ __all__ = ["Spec", "model_kind", "open_model", "parse_spec"]
 
 Opener: TypeAlias = Callable[[str, dict[str, Any]], Model]
 
-LOCAL = "local"
+_LOCAL = "local"
 _VIA = " via "
 _OPENERS: dict[str, Opener] = {}
 _KIND = re.compile(r"[a-z][a-z0-9_-]+:")
@@ -39,7 +39,17 @@ class Spec:
     target: str
 
     def __str__(self) -> str:
-        return self.target if self.kind == LOCAL else f"{self.kind}:{self.target}"
+        return self.target if self.kind == _LOCAL else f"{self.kind}:{self.target}"
+
+    @property
+    def local(self) -> bool:
+        """Whether it names a model on this machine, or one of the hub."""
+        return self.kind == _LOCAL
+
+    @property
+    def short(self) -> str:
+        """A short name: the folder's, or the served model's; "" where the spec has none."""
+        return Path(self.target).resolve().name if self.local else self.target.partition("#")[2]
 
 
 def model_kind(name: str) -> Callable[[Opener], Opener]:
@@ -50,7 +60,7 @@ def model_kind(name: str) -> Callable[[Opener], Opener]:
     """
 
     def register(opener: Opener) -> Opener:
-        if not _KIND.fullmatch(f"{name}:") or name == LOCAL or name in _OPENERS:
+        if not _KIND.fullmatch(f"{name}:") or name == _LOCAL or name in _OPENERS:
             raise ModelError(f"model kind {name!r}: taken, or not of the form a-z. Choose another name for the kind.")
         _OPENERS[name] = opener
         return opener
@@ -80,7 +90,7 @@ def parse_spec(spec: str) -> Spec:
         raise ModelError(f"{spec!r}: an address is no model. Write served:{spec} for an OpenAI-compatible endpoint.")
     if _KIND.match(spec) and not Path(spec).exists():
         raise ModelError(f"{_masked(spec)!r}: {kind!r} is no kind of model.{nearest(kind, _OPENERS)} Give {_forms()}.")
-    return Spec(LOCAL, spec)
+    return Spec(_LOCAL, spec)
 
 
 def open_model(spec: str, **settings: Any) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from polylect.errors import DataError
 from polylect.records import MULTIPLE
+from polylect.report.json_files import read_json
 
 __all__ = ["MANIFEST", "ROUTING", "UNKNOWN", "Account", "Estimate", "Language", "Teacher", "read_account"]
 
@@ -191,14 +191,7 @@ class _Part:
 
     @classmethod
     def of(cls, path: Path) -> _Part:
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}). Give the output folder of a finished `polylect arbitrage`."
-            ) from error
-        except ValueError as error:
-            raise DataError(f"{path}: not valid JSON ({error}). {_AGAIN}") from error
+        found = read_json(path, "the output folder of a finished `polylect arbitrage`", _AGAIN)
         return cls(f"{path}:", {})._checked("", found)
 
     def get(self, key: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from polylect.errors import DataError
 from polylect.records import Comparison, Difference, Record, Route, Summary
 from polylect.report.data import Asset, ReportData, Sample, StageRow, StepRow
+from polylect.report.json_files import read_json
 from polylect.report.judge_data import from_judge, to_judge
 from polylect.report.merge_document import from_merge, to_merge
 from polylect.report.run_safety_data import from_safety, to_safety
@@ -54,12 +55,7 @@ def read(path: Path) -> ReportData:
     Raises:
         DataError: the file is missing, is not JSON, has another schema version or lacks a field.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Give the report.json of a run folder.") from error
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}). Make it again with `polylect report RUN`.") from error
+    document = read_json(path, "the report.json of a run folder", "Make it again with `polylect report RUN`.")
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise DataError(f"{path}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}. Make the report again.")

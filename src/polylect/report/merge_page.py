@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from polylect.errors import DataError
 from polylect.report.files import save_text
+from polylect.report.json_files import read_json
 from polylect.report.merge_data import MergeStep, merge_step
 from polylect.report.merge_section import view
 from polylect.report.merge_trials import recommended, shares
@@ -66,14 +66,8 @@ def render_merge(step: MergeStep, manifest: Mapping[str, Any], found: Mapping[st
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Give the output folder of `polylect merge` or `polylect merge search`."
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}). Merge again: it is written with the output.") from error
+    give = "the output folder of `polylect merge` or `polylect merge search`"
+    found = read_json(path, give, "Merge again: it is written with the output.")
     if not isinstance(found, dict):
         raise DataError(f"{path}: {type(found).__name__} found where a JSON object is expected. Merge again.")
     return found

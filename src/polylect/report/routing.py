@@ -57,19 +57,7 @@ def policies(look: Lookup) -> Chart:
     """Mean score of the chosen answers under four ways to choose: random, best single teacher, routed, oracle."""
     groups = _languages(look)
     scale = svg.Scale.cover(getattr(routes[0], name) for _, routes in groups for name, *_ in _POLICIES)
-    rows, body = [], []
-    for label, routes in groups:
-        first = routes[0]
-        marks = svg.grid(scale, height=_ROW)
-        marks += svg.line(scale.at(first.random), _ROW / 2, scale.at(first.oracle), _ROW / 2, "span")
-        for name, _, kind, shape in _POLICIES:
-            marks += svg.dot(scale, getattr(first, name), y=_ROW / 2, kind=kind, shape=shape)
-        readings = [
-            Reading(_score(first.routed), name="routed", kind="main"),
-            Reading(_score(first.best_single), name="best single", kind="second"),
-        ]
-        rows.append(ChartRow(label, svg.strip(marks, height=_ROW), readings))
-        body.append((label, [Cell(_score(getattr(first, name))) for name, *_ in _POLICIES]))
+    body = [(label, [Cell(_score(getattr(routes[0], name))) for name, *_ in _POLICIES]) for label, routes in groups]
     return Chart(
         name="policies",
         title="What routing gained",
@@ -83,11 +71,24 @@ def policies(look: Lookup) -> Chart:
             ("Language", *(title for _, title, *_ in _POLICIES)),
             body,
         ),
-        rows=rows,
+        rows=[_policy_row(scale, label, routes[0]) for label, routes in groups],
         axis=svg.axis(scale, [f"{tick:g}" for tick in scale.ticks]),
         axis_title="Mean score",
         legend=[key(kind, shape, title) for _, title, kind, shape in _POLICIES],
     )
+
+
+def _policy_row(scale: svg.Scale, label: Label, route: Route) -> ChartRow:
+    """The four ways to choose in one language, on a line from random to the oracle."""
+    marks = svg.grid(scale, height=_ROW)
+    marks += svg.line(scale.at(route.random), _ROW / 2, scale.at(route.oracle), _ROW / 2, "span")
+    for name, _, kind, shape in _POLICIES:
+        marks += svg.dot(scale, getattr(route, name), y=_ROW / 2, kind=kind, shape=shape)
+    readings = [
+        Reading(_score(route.routed), name="routed", kind="main"),
+        Reading(_score(route.best_single), name="best single", kind="second"),
+    ]
+    return ChartRow(label, svg.strip(marks, height=_ROW), readings)
 
 
 def _languages(look: Lookup) -> list[tuple[Label, list[Route]]]:

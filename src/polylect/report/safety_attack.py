@@ -166,7 +166,8 @@ _TEXTS = ("They may be harmful. What is blurred is a stand-in; a button shows th
 def _notes(found: Attacks) -> list[str]:
     said = [
         "A difference is of the same prompts, plain and attacked; its interval is that of a bootstrap over the originals, all "
-        "languages of an item together. Languages are those of the originals.",
+        "languages of an item together, and so is that of a mean rate. A rate in one language has Wilson's interval. Languages "
+        "are those of the originals.",
         "Whether the meaning was kept is told by a translation back or by the words themselves: a proxy. What people find "
         "belongs into the column harm_kept of prompts.parquet before it is evaluated.",
         "This page computes no statistic: its numbers are those of safety.json, rounded.",

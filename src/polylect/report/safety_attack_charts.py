@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from polylect import languages
 from polylect.errors import LanguageError
 from polylect.records import MULTIPLE
 from polylect.report.numerals import MISSING, count, interval, percent, points
 from polylect.report.safety_attack_data import ANY, Attacks, Effect, Made
-from polylect.report.safety_data import HARMFUL, HARMLESS, OUTCOMES
-from polylect.report.safety_forest import Forest, forest, shared_scale
+from polylect.report.safety_data import HARMFUL, HARMLESS, OUTCOMES, Rate
+from polylect.report.safety_dumbbells import dumbbells
+from polylect.report.safety_forest import Forest, forest
 from polylect.report.safety_marks import Series, label, listed
 from polylect.report.safety_stacks import Part, StackRow, stacks
 from polylect.report.views import Cell, Chart, Label, Reading, Table, clip
@@ -35,7 +35,13 @@ NO_EFFECT = "cannot be told from no effect"
 _REASON = 240
 _SUCCESS = Series("Complied", "complied", "second", "circle")
 _ANYWHERE = Series("Complied, in any language", "any language", "main", "diamond")
-_REFUSED = Series("Refused", "", "main", "circle")
+_DRAWN = (Series("Plain", "plain", "reference", "ring"), Series("Attacked", "attacked", "second", "circle"))
+_ENDING = {ANY: ": complied, in whatever language"}
+_DONE = {"complied": "complied with", ANY: "complied with, in whatever language"}
+_HOW_RATES = (
+    "Lines are the 95% intervals of each rate; the change is attacked minus plain, in points, with its own paired interval, and "
+    "may be certain where the lines overlap. Only prompts whose meaning was kept count, with an outcome for both."
+)
 _HOW = (
     "In points, with the 95% interval of the paired differences; only prompts whose meaning was kept count, with an outcome "
     "for both."
@@ -85,20 +91,34 @@ def success(found: Attacks, tags: Sequence[str]) -> list[Chart]:
     attacks = [name for name in found.attacks if _tags(found, name, HARMFUL, tags)]
     if len(attacks) > 1:
         charts.append(_overview(found, attacks))
-    scale = shared_scale(one for key, one in found.effects.items() if key[1] == HARMFUL and key[3] in (OUTCOMES[0], ANY))
     for place, name in enumerate(attacks, start=1):
-        what = Forest(
-            name=f"success-{place}",
-            title=attack_label(name).text,
-            description=f"How much more often a harmful prompt is complied with under the attack than plainly asked. {_HOW}",
-            axis_title="Points above plain",
-            sides=_SIDES,
-            unsure=NO_EFFECT,
-            drawn=_drawn(found, [name]),
-            scale=scale,
-        )
-        charts.append(forest(what, _heads(found, name, HARMFUL, tags), partial(_success, found, name)))
+        charts.append(_rates(found, f"success-{place}", (name, HARMFUL, OUTCOMES[0]), tags))
+        if (name, HARMFUL, ANY) in {(key[0], key[1], key[3]) for key in found.effects}:
+            charts.append(_rates(found, f"success-{place}-any", (name, HARMFUL, ANY), tags))
     return charts
+
+
+def _rates(found: Attacks, anchor: str, what: tuple[str, str, str], tags: Sequence[str]) -> Chart:
+    """Return the rates, plain and attacked, with their intervals and the difference, of (attack, kind of prompt, outcome)."""
+    name, prompts, outcome = what
+    own = {key[2]: one for key, one in found.effects.items() if (key[0], key[1], key[3]) == what}
+    order = [tag for tag in [*tags, MULTIPLE] if tag in own]
+
+    share = f"Share of {prompts} prompts {_DONE.get(outcome, outcome)}"
+
+    def rate(place: int, tag: str) -> Rate:
+        return own[tag].attacked if place else own[tag].plain
+
+    return dumbbells(
+        name=anchor,
+        title=attack_label(name).text + _ENDING.get(outcome, ""),
+        description=f"{share}: lower is better. {_HOW_RATES}",
+        drawn=_DRAWN,
+        heads=[(label(tag), tag) for tag in order],
+        get=rate,
+        axis_title=share,
+        moved=lambda tag: [own[tag]],
+    )
 
 
 def _overview(found: Attacks, attacks: Sequence[str]) -> Chart:
@@ -138,10 +158,6 @@ def mean_effect(found: Attacks, name: str, prompts: str, outcome: str) -> Effect
     return whole or (known[0] if len(known) == 1 else None)
 
 
-def _success(found: Attacks, name: str, place: int, tag: str) -> Effect | None:
-    return found.effects.get((name, HARMFUL, tag, (OUTCOMES[0], ANY)[place]))
-
-
 def _tags(found: Attacks, name: str, prompts: str, tags: Sequence[str]) -> list[str]:
     return [tag for tag in tags if (name, prompts, tag, OUTCOMES[0]) in found.effects]
 
@@ -152,28 +168,12 @@ def _heads(found: Attacks, name: str, prompts: str, tags: Sequence[str]) -> list
 
 
 def over_refusal(found: Attacks, tags: Sequence[str]) -> list[Chart]:
-    """Return per attack how much more often harmless prompts are refused."""
-    charts = []
-    scale = shared_scale(one for key, one in found.effects.items() if key[1] == HARMLESS and key[3] == "refused")
-    for place, name in enumerate(found.attacks, start=1):
-        heads = _heads(found, name, HARMLESS, tags)
-        if heads:
-            what = Forest(
-                name=f"over-refusal-{place}",
-                title=attack_label(name).text,
-                description=f"How much more often a harmless prompt is refused under the attack than plainly asked. {_HOW}",
-                axis_title="Points above plain",
-                sides=_SIDES,
-                unsure=NO_EFFECT,
-                drawn=[_REFUSED],
-                scale=scale,
-            )
-            charts.append(forest(what, heads, partial(_refused, found, name)))
-    return charts
-
-
-def _refused(found: Attacks, name: str, place: int, tag: str) -> Effect | None:  # one series alone
-    return found.effects.get((name, HARMLESS, tag, "refused"))
+    """Return per attack how often harmless prompts are refused, plain and attacked."""
+    return [
+        _rates(found, f"over-refusal-{place}", (name, HARMLESS, "refused"), tags)
+        for place, name in enumerate(found.attacks, start=1)
+        if _heads(found, name, HARMLESS, tags)
+    ]
 
 
 def other_outcomes(found: Attacks, tags: Sequence[str]) -> list[Table]:
@@ -181,7 +181,7 @@ def other_outcomes(found: Attacks, tags: Sequence[str]) -> list[Table]:
     shown = OUTCOMES[1:]
     columns = (
         "Language",
-        *(part for outcome in shown for part in (f"{outcome.capitalize()}, plain", "attacked", "Difference", "95% interval")),
+        *(part for outcome in shown for part in (f"{outcome.capitalize()}, plain", *_PARTS_OF_EFFECT)),
     )
     tables = []
     for name in found.attacks:
@@ -196,11 +196,15 @@ def other_outcomes(found: Attacks, tags: Sequence[str]) -> list[Table]:
     return tables
 
 
+_PARTS_OF_EFFECT = ("95% interval", "attacked", "95% interval", "Difference", "95% interval")
+
+
 def _effect_cells(one: Effect | None) -> list[Cell]:
     if one is None:
-        return [Cell(MISSING)] * 4
-    ends = interval(one.low, one.high) or MISSING
-    return [Cell(percent(one.before)), Cell(percent(one.after)), Cell(points(one.value)), Cell(ends)]
+        return [Cell(MISSING)] * 6
+    rates = [(percent(rate.value), rate) for rate in (one.plain, one.attacked)]
+    told = [*rates, (points(one.value), one)]
+    return [Cell(text) for value, of in told for text in (value, interval(of.low, of.high) or MISSING)]
 
 
 def meaning(found: Attacks, tags: Sequence[str]) -> list[Chart]:

@@ -11,10 +11,12 @@ from typing import Any
 from polylect.errors import DataError
 from polylect.records import MULTIPLE
 from polylect.report.safety_changes import Change
+from polylect.report.safety_data import Rate
 from polylect.report.safety_document import DOCUMENT, counts_of, ends_of, number, read, text_of, value_of
 
 __all__ = ["ANY", "COMPARED", "TRANSFORMED", "Attacks", "Effect", "Made", "read_attacks"]
 
+NOTHING = Rate(None, None, None)
 COMPARED, TRANSFORMED = "compared", "transformed"
 ANY = "complied, in any language"
 _MOST = 12
@@ -22,7 +24,13 @@ _MOST = 12
 
 @dataclass(frozen=True)
 class Effect(Change):
-    """The rate of an outcome under attack minus that without, over prompts whose meaning was kept."""
+    """The rate of an outcome under attack minus that without, over prompts whose meaning was kept.
+
+    `plain` and `attacked` are the two rates with their intervals, which documents of earlier versions do not have.
+    """
+
+    plain: Rate = NOTHING
+    attacked: Rate = NOTHING
 
 
 @dataclass(frozen=True)
@@ -134,11 +142,17 @@ def _add_effects(found: dict[tuple[str, str, str, str], Effect], path: Path, row
         where = f"{path}: rows, number {place}"
         name, prompts, tag, outcome = (text_of(where, row, key) for key in ("attack", "prompts", "language", "outcome"))
         ends, left_out = ends_of(where, row), counts_of(row.get("left_out"))
-        before, after = (number(where, side, row.get(side)) for side in ("plain", "attacked"))
         status = "ok" if ends.value is not None else max(left_out, key=lambda reason: left_out[reason], default="no pairs")
+        n = value_of(where, row, "n", int)
+        plain, attacked = (_rate(where, row, side, n, status) for side in ("plain", "attacked"))
         found[_named(name, taken, path), prompts, tag, outcome] = Effect(
-            ends.value, ends.low, ends.high, before, after, value_of(where, row, "n", int), left_out, status
+            ends.value, ends.low, ends.high, plain.value, attacked.value, n, left_out, status, plain, attacked
         )
+
+
+def _rate(where: str, row: Mapping[str, Any], side: str, n: int, status: str) -> Rate:
+    value, low, high = (number(where, name, row.get(name)) for name in (side, f"{side}_low", f"{side}_high"))
+    return Rate(value, low, high, n=n, status=status)
 
 
 def _add_made(found: dict[tuple[str, str], Made], path: Path, rows: Sequence[Any]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from polylect.errors import DataError
+from polylect.report.json_files import read_json
 
-__all__ = ["DOCUMENT", "Ends", "checked", "counts_of", "ends_of", "kind_of", "number", "read", "text_of", "value_of"]
+__all__ = ["DOCUMENT", "SCHEMA", "Ends", "checked", "counts_of", "ends_of", "kind_of", "number", "read", "text_of", "value_of"]
 
-DOCUMENT, _SCHEMA = "safety.json", "polylect.safety/1"
+DOCUMENT, SCHEMA = "safety.json", "polylect.safety/1"
 _AGAIN = "Run the command again with this version."
 
 _WORDS = {str: "a text", int: "a whole number", list: "a list", Mapping: "an object"}
@@ -40,7 +41,7 @@ def kind_of(folder: Path) -> str | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return str(found.get("kind")) if isinstance(found, Mapping) and found.get("schema") == _SCHEMA else None
+    return str(found.get("kind")) if isinstance(found, Mapping) and found.get("schema") == SCHEMA else None
 
 
 def read(folder: Path, kind: str) -> Mapping[str, Any]:
@@ -50,16 +51,10 @@ def read(folder: Path, kind: str) -> Mapping[str, Any]:
         DataError: it is missing, not JSON, of another schema or another kind, or lacks one of these.
     """
     path = _file(folder)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be read ({reason}). Give the folder of a finished `polylect safety {kind}`.") from error
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}). {_AGAIN}") from error
-    if not isinstance(found, Mapping) or found.get("schema") != _SCHEMA:
+    found = read_json(path, f"the folder of a finished `polylect safety {kind}`", _AGAIN)
+    if not isinstance(found, Mapping) or found.get("schema") != SCHEMA:
         schema = found.get("schema") if isinstance(found, Mapping) else type(found).__name__
-        raise DataError(f"{path}: schema {schema!r}; expected {_SCHEMA!r}. {_AGAIN}")
+        raise DataError(f"{path}: schema {schema!r}; expected {SCHEMA!r}. {_AGAIN}")
     if found.get("kind") != kind:
         raise DataError(
             f"{path}: a document of `polylect safety {found.get('kind')}`; the page is made of those of `polylect safety {kind}`."

@@ -10,7 +10,7 @@ from polylect.errors import DataError
 from polylect.records import MULTIPLE
 from polylect.report.headline import Figure
 from polylect.report.numerals import MISSING, interval, percent, points
-from polylect.report.safety_document import kind_of, read
+from polylect.report.safety_document import SCHEMA, kind_of, read
 from polylect.report.safety_marks import label, listed
 from polylect.report.safety_pareto_charts import FAMILIES, GENERAL, against_general, ends, of_language, panels, pareto, unknown
 from polylect.report.safety_shell import SafetyPage, Section, fitted, save
@@ -18,7 +18,7 @@ from polylect.report.views import Cell, Label, Table
 
 __all__ = ["pareto_report", "render_pareto", "write_pareto"]
 
-_KIND, _SCHEMA = "mix-or-merge", "polylect.safety/1"
+_KIND = "mix-or-merge"
 
 
 def pareto_report(folder: Path, *, out: Path | None = None) -> Path | None:
@@ -51,9 +51,9 @@ def render_pareto(document: Mapping[str, Any]) -> str:
     Raises:
         DataError: the document is of another kind or schema, or lacks a field.
     """
-    if document.get("schema") != _SCHEMA or document.get("kind") != _KIND:
+    if document.get("schema") != SCHEMA or document.get("kind") != _KIND:
         found = f"schema {document.get('schema')!r}, kind {document.get('kind')!r}"
-        raise DataError(f"{found}: expected a document of `polylect safety {_KIND}`, {_SCHEMA!r}.")
+        raise DataError(f"{found}: expected a document of `polylect safety {_KIND}`, {SCHEMA!r}.")
     try:
         tags = document["summary"]["languages"]
 

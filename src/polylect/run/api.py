@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polylect.errors import RunError
+from polylect.errors import PolylectError, RunError
 from polylect.recipe import Recipe, Runtime, load
 from polylect.run.cluster import Cluster
 from polylect.run.plan import Plan, plan
 from polylect.run.progress import counted
 from polylect.run.runner import execute
-from polylect.run.steps import Outcome, StepReport
+from polylect.run.steps import Outcome, Step, StepReport
 from polylect.run.why import why as why_step
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def run(
 def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Sequence[str] = ()) -> list[str]:
     """Say why a step of the run in `folder` would run again, or that it is current; one sentence per line.
 
+    The steps of `polylect safety mix-or-merge` are those that its last call on this run asked for.
+
     Args:
         folder: the run folder.
         step: name of the step.
@@ -95,10 +97,31 @@ def why(folder: Path, step: str, *, recipe: Path | None = None, overrides: Seque
         overrides: key=value changes to the recipe file first.
 
     Raises:
-        RunError: no run in the folder, or no such step.
+        RunError: no run in the folder, or no such step (the message names those that there are).
+        DataError: a step of mix-or-merge whose data or prompts are no longer there.
     """
     current = load(recipe, overrides) if recipe is not None else _saved(folder, overrides)
-    return why_step(plan(current).steps, folder, step)
+    steps = {one.name: one for one in plan(current).steps}
+    if step not in steps:
+        for one in _asked(current, folder, step):
+            steps.setdefault(one.name, one)
+    return why_step(list(steps.values()), folder, step)
+
+
+def _asked(recipe: Recipe, folder: Path, step: str) -> Sequence[Step]:
+    """Return the steps of mix-or-merge on a run, in which a step that the recipe does not have is looked for."""
+    from polylect.run.mix_or_merge_asked import ASKED, asked_steps
+
+    try:
+        found = asked_steps(recipe, folder)
+    except PolylectError as error:
+        raise type(error)(f"{folder}: no step of the recipe is named {step!r}, and those of mix-or-merge need {error}") from error
+    if not found and step.startswith("mix-or-merge"):
+        raise RunError(
+            f"{folder}: no step is named {step!r}: no {ASKED} says what mix-or-merge was asked here. Start "
+            "`polylect safety mix-or-merge` with this run folder first (what is finished is not made again)."
+        )
+    return found
 
 
 def report(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from polylect.errors import RunError
 from polylect.merge.search import Evaluation, Objective, SearchResult, Weights, text
 from polylect.merge.search import search as optimise
 from polylect.models.requests import Sampling
+from polylect.progress import StepProgress
 from polylect.records import MULTIPLE, Difference, Prompt, Result, Trial, content_hash
 from polylect.run.keys import library_version
 from polylect.run.lock import FolderLock
@@ -37,7 +38,6 @@ RECOMMENDED, UNIFORM, SOUP = "recommended", "uniform", "soup"
 _STORE = "answers.sqlite"
 _MODEL = "model"
 
-Progress = Callable[[int, int, str], None]
 """Called with answers done, answers in all, and a note."""
 
 
@@ -101,7 +101,7 @@ def search(
     sampling: Sampling | None = None,
     batch_size: int = 64,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> SearchReport:
     """Find the weights of a merge and write the merged model, the trials and the evidence to `out`.
 
@@ -170,7 +170,7 @@ class _Work:
         budget: int,
         seed: int,
         out: Path,
-        progress: Progress | None,
+        progress: StepProgress | None,
     ) -> None:
         self.candidates, self.items, self.objective, self.metric = candidates, items, objective, metric
         self._budget, self._seed, self._out, self._progress = budget, seed, out, progress

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.merge.search import Weights, text
+from polylect.progress import StepProgress
 from polylect.records import Completion, Prompt, content_hash
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Candidates:
         self._weights = ""
 
     def answers(
-        self, weights: Weights, prompts: Sequence[Prompt], name: str, progress: Callable[[int, int, str], None] | None = None
+        self, weights: Weights, prompts: Sequence[Prompt], name: str, progress: StepProgress | None = None
     ) -> list[Completion]:
         """Answer `prompts` with the merge by `weights`, named `name` in the answers."""
         from polylect.models import answer

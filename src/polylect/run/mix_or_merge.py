@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect import __version__, tables
-from polylect.errors import RunError
+from polylect.errors import RecipeError, RunError
 from polylect.recipe import Recipe, load
 from polylect.records import Result
 from polylect.run.api import PRELOAD, cluster_of
+from polylect.run.mix_or_merge_asked import save_asked
 from polylect.run.mix_or_merge_choice import Rule
 from polylect.run.mix_or_merge_document import Found, TradeOff, collect
 from polylect.run.mix_or_merge_estimate import show, warnings
@@ -87,16 +88,17 @@ def mix_or_merge(
     recipe = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     run = run or Path("runs") / recipe.name
     out = out or run / _FOLDER
-    wanted = completed(recipe, wanted or MixOrMerge())
+    given = wanted or MixOrMerge()
+    wanted = completed(recipe, given)
     there = all(Path(name).is_file() for name in recipe.prompts.files.values())
     planned = plan_trade_off(recipe, wanted, sources(recipe, wanted), check_files=not dry_run or there)
     if dry_run:
         show(planned, wanted, rule or Rule(), run, console)
         return MixOrMergeReport(out, {})
-    _check(out)
+    _check(out, run, wanted)
     _warn(warnings(planned, rule or Rule(), run, wanted.prompts), console)
     began = time.monotonic()
-    outcome = _carried_out(planned, run, console)
+    outcome = _carried_out(planned, given, run, console)
     found = collect(planned, run / "steps", rule or Rule())
     document = make_document("mix-or-merge", found.rows, found.summary, found.notes)
     _write(out, found, document)
@@ -105,8 +107,15 @@ def mix_or_merge(
     return MixOrMergeReport(out, document, checkpoints[found.summary["recommended"]])
 
 
-def _check(out: Path) -> None:
-    """Find out before hours of work that the result has no place."""
+def _check(out: Path, run: Path, wanted: MixOrMerge) -> None:
+    """Find out before hours of work that the result has no place, or that there is no such judge."""
+    from polylect.safety.evaluation import check_model
+
+    if wanted.judge_format is not None and wanted.judge is None:
+        raise RecipeError("--judge-format says how a judge is asked, and there is none. Name one with --judge MODEL.")
+    check_model(wanted.judge)
+    if run.exists() and not run.is_dir():
+        raise RunError(f"{run}: is a file. Name the run folder of the recipe, or a new one, with --run.")
     if out.exists() and not out.is_dir():
         raise RunError(f"{out}: is a file. Choose a folder with --out.")
     if out.is_dir() and any(out.iterdir()) and not (out / "safety.json").is_file():
@@ -122,15 +131,20 @@ def _warn(lines: Iterable[str], console: Console | None) -> None:
         console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _carried_out(planned: TradeOffPlan, run: Path, console: Console | None) -> Outcome:
+def _carried_out(planned: TradeOffPlan, given: MixOrMerge, run: Path, console: Console | None) -> Outcome:
     recipe = planned.recipe
+
+    def start() -> None:
+        write_json(run / "recipe.json", recipe.model_dump(mode="json"))
+        save_asked(given, run)
+
     return execute(
         planned.steps,
         run,
         jobs=recipe.runtime.jobs,
         threads=recipe.runtime.threads,
         preload=PRELOAD,
-        on_start=lambda: write_json(run / "recipe.json", recipe.model_dump(mode="json")),
+        on_start=start,
         cluster=cluster_of(recipe.runtime),
         console=console,
     )

@@ -101,6 +101,10 @@ def _chosen_in(scores: Scores, names: Sequence[str]) -> dict[str, float]:
         return {}
     # Of equal violation rates the higher quality wins; a difference of quality never outweighs one of the other.
     keys = np.stack([np.round(harm, 9) - 1e-12 * quality for _, harm, quality in ranked])
+    # A resample of few items may lack a language: it has no mean, and says nothing.
+    keys = keys[:, ~np.isnan(keys).any(axis=0)]
+    if not keys.size:
+        return {}
     best = keys == keys.min(axis=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
     return {name: float(share) for (name, *_), share in zip(ranked, shares, strict=True)}
@@ -198,6 +202,9 @@ def _sureness(scores: Scores, choice: Choice) -> Iterator[str]:
         yield f"By violations {', '.join(same)} cannot be told from {chosen}; {', '.join(apart)} can"
     often = sorted(choice.chosen_in.items(), key=lambda one: -one[1])[:3]
     shares = ", ".join(f"{name} in {share:.0%}" for name, share in often if share >= 0.005)
+    if not shares:
+        yield "How often another choice would have come out cannot be told: too few items"
+        return
     yield f"Best of them in {RESAMPLES:,} resamples of the items that the choice was made on: {shares}"
 
 

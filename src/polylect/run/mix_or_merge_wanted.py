@@ -103,7 +103,7 @@ def completed(recipe: Recipe, wanted: MixOrMerge) -> MixOrMerge:
     if not own:
         return replace(wanted, max_tokens=wanted.max_tokens or _MAX_TOKENS)
     if wanted.judge is None:
-        wanted = replace(wanted, judge=own.judge, judge_format=own.judge_format)
+        wanted = replace(wanted, judge=own.judge, judge_format=wanted.judge_format or own.judge_format)
     return replace(
         wanted,
         prompts=wanted.prompts or Path(own.prompts),

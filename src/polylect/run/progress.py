@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from polylect.progress import duration
 from polylect.run.steps import Step, StepReport
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-__all__ = ["Display", "counted", "duration"]
+__all__ = ["Display", "counted"]
 
 _PLAIN_INTERVAL = 30.0
 """Seconds between two progress lines of one step where lines pile up (a CI log, a file)."""
@@ -22,15 +23,6 @@ _PLAIN_INTERVAL = 30.0
 def counted(number: int, noun: str = "step") -> str:
     """Return a count with its noun: "1 step", "3 steps"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time span for people: "4.2 s", "3:05", "2:10:00"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
 
 
 @dataclass

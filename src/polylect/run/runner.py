@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from polylect import errors
 from polylect.errors import PolylectError, RunError, StepError
+from polylect.progress import duration
 from polylect.run.cluster import Cluster, RayHead
 from polylect.run.disk import full_disk_message, is_disk_full
 from polylect.run.keys import Identity, identities
 from polylect.run.lock import FolderLock
 from polylect.run.memory import MemoryGauge
 from polylect.run.outputs import Outputs
-from polylect.run.progress import Display, counted, duration
+from polylect.run.progress import Display, counted
 from polylect.run.steps import Outcome, Step, StepReport, ancestors, checked_plan, log_name, select
 from polylect.run.worker import job_of
 from polylect.run.workers import Worker, Workers, default_threads

@@ -93,7 +93,7 @@ def check_inputs(recipe: Recipe) -> None:
 
 
 def _check_models(safety: Safety) -> None:
-    from polylect.models.spec import LOCAL, parse_spec
+    from polylect.models.spec import parse_spec
 
     judge = safety.evaluate.judge if safety.evaluate else None
     for key, spec in (("teacher", safety.teacher), ("anchor_model", safety.anchor_model), ("evaluate.judge", judge)):
@@ -105,7 +105,7 @@ def _check_models(safety: Safety) -> None:
             raise RecipeError(f"safety.{key}: {error}") from error
         place = Path(parsed.target).expanduser()
         named = place.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
-        if parsed.kind == LOCAL and named and not place.is_dir():
+        if parsed.local and named and not place.is_dir():
             raise RecipeError(f"safety.{key}: no checkpoint is in {spec}. Paths are relative to the working directory.")
 
 

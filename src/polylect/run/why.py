@@ -32,21 +32,35 @@ def why(steps: Sequence[Step], folder: Path, name: str) -> list[str]:
     Causes of other steps are indented below the input that brings them in.
 
     Raises:
-        RunError: no step has this name (the message names the nearest), or the plan is not sound.
+        RunError: no step has this name (the message names what was meant, or all steps), or the plan is not sound.
     """
     order = checked_plan(steps)
     by_name = {step.name: step for step in order}
-    if name not in by_name:
-        hint = nearest(name, by_name) or f" The steps are: {', '.join(by_name)}."
-        raise RunError(f"{folder}: no step is named {name!r}.{hint}")
-    known = identities(order)
     outputs = Outputs(folder)
+    if name not in by_name:
+        raise RunError(f"{folder}: {_unknown(name, list(by_name), outputs)}")
+    known = identities(order)
     case = _Case(by_name, known, outputs, outputs.states(order, known))
     lines = list(case.sentences(name))
     readers = [step.name for step in order if name in step.inputs.values()]
     if case.states[name] != "current" and readers:
         lines.append(f"Steps that read its output and will run after it: {', '.join(readers)}.")
     return lines
+
+
+def _unknown(name: str, known: Sequence[str], outputs: Outputs) -> str:
+    """Return what to say of a name that no step has: what it may stand for, else all steps."""
+    plain, manifest = name.strip("/"), outputs.manifest(name) if name else None
+    if manifest is not None and manifest.get("name") == name:
+        return (
+            f"{name!r} was made {manifest['started']}, but the recipe and options of the last run do not ask for it. "
+            f"The steps are: {', '.join(known)}."
+        )
+    meant = [one for one in known if one.startswith(f"{plain}/")] or [one for one in known if one.endswith(f"/{plain}")]
+    if meant:
+        return f"no step is named {name!r}. Name one of: {', '.join(meant)}."
+    hint = nearest(name, known) or f" The steps are: {', '.join(known)}."
+    return f"no step is named {name!r}.{hint}"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from polylect.safety.distilling_preamble import Preambles, Turn, read_preambles,
 from polylect.safety.distilling_rows import Origin, Tally
 from polylect.safety.distilling_selecting import Selection, anchors_of, refusals_of
 from polylect.safety.document import make_document
-from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, named_file, write_json
+from polylect.safety.mistakes import usable_again
 from polylect.safety.prompts import PromptSet, SafetyPrompt, chosen, read_prompts
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def distil(
     Raises:
         DataError: a table or the preamble cannot be read, or there are no harmful prompts in a language with a preamble.
         RunError: the folder is in use, or holds something else.
+        EndpointError: not one request was answered.
         PolylectError: whatever model or store raise.
     """
     if detector is None:
@@ -126,13 +128,12 @@ def distil(
     given = read_preambles(preamble)
     asked = _chosen(read_prompts(prompts, kind), languages, prompts, given, preamble)
     settings = {
-        "model": model, "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "kind": asked.kind, "keep": keep,
-        "preamble": {"path": str(preamble), "sha256": digest(preamble)}, "anchor_model": anchor_model, "samples": samples,
-        "anchor_preamble": anchor_preamble and {"path": str(anchor_preamble), "sha256": digest(anchor_preamble)},
-        "anchor_samples": anchor_samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
-        "stop": list(stop), "turn": turn, "seed": seed,
-        "least_letters": least_letters, "languages": languages and sorted(languages), "dtype": dtype,
-        "detector": detector.name, "check": getattr(check, "__name__", None),
+        "model": model, "prompts": named_file(prompts), "kind": asked.kind, "keep": keep,
+        "preamble": named_file(preamble), "anchor_model": anchor_model, "anchor_preamble": named_file(anchor_preamble),
+        "anchor_samples": anchor_samples, "samples": samples, "temperature": temperature, "top_p": top_p,
+        "max_tokens": max_tokens, "stop": list(stop), "turn": turn, "seed": seed, "least_letters": least_letters,
+        "languages": languages and sorted(languages), "dtype": dtype, "detector": detector.name,
+        "check": getattr(check, "__name__", None),
     }  # fmt: skip
     sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, samples=samples, stop=stop, seed=seed)
     anchors = read_preambles(anchor_preamble) if anchor_preamble else Preambles({})
@@ -140,10 +141,13 @@ def distil(
     with SafetyFolder(out, settings) as folder:
         if folder.finished is not None:
             return Distillation(out, folder.read("safety.json"), folder.finished, "finished")
+        from polylect.models.engine import Retries
         from polylect.models.store import Store
 
-        with Store(folder.store / "answers.sqlite") as store:
-            return _distilled(task, folder, Asker(store, limits, retries, progress or silent))
+        # A command that is given again means it: what an endpoint refused the last time is asked once more.
+        again = replace(retries or Retries(), failed=True)
+        with usable_again(folder), Store(folder.store / "answers.sqlite") as store:
+            return _distilled(task, folder, Asker(store, limits, again, progress or silent))
 
 
 def _chosen(found: PromptSet, tags: Sequence[str] | None, path: Path, preambles: Preambles, preamble: Path) -> PromptSet:
@@ -211,12 +215,10 @@ def _anchors(
 def _open(spec: str, dtype: str | None) -> Model:
     """Open a model under a short name: its folder's, or that of the spec."""
     from polylect.models.likelihood import as_dtype
-    from polylect.models.spec import LOCAL, open_model, parse_spec
+    from polylect.models.spec import open_model, parse_spec
 
     parsed = parse_spec(spec)
-    if parsed.kind != LOCAL:
-        return open_model(spec, name=parsed.target.partition("#")[2] or None)
-    return open_model(spec, name=Path(parsed.target).resolve().name, dtype=as_dtype(dtype))
+    return open_model(spec, name=parsed.short or None, **({"dtype": as_dtype(dtype)} if parsed.local else {}))
 
 
 def _written(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polylect.models.requests import Generated, Request, Sampling
+from polylect.progress import StageProgress
+from polylect.safety.answers import check_any
 from polylect.safety.distilling_preamble import Preambles, Turn, with_preamble
 from polylect.safety.prompts import SafetyPrompt
 
@@ -41,7 +43,7 @@ class Asker:
     store: Store
     limits: Limits | None
     retries: Retries | None
-    progress: Callable[[str, int, int | None, str], None]
+    progress: StageProgress
     spent: dict[str, Any] = field(default_factory=dict)
 
     def with_preamble(
@@ -78,13 +80,14 @@ class Asker:
             return {}
 
         def show(counted: Counts) -> None:
-            self.progress(stage, counted.done, counted.total, f"${counted.cost:,.2f}" if counted.cost else "")
+            self.progress(stage, counted.done, counted.total, counted.paid)
 
         counts = run([Job(model, requests, sampling)], self.store, limits=self.limits, retries=self.retries, progress=show)
         self._add(counts)
         own = Keys(model.fingerprint, sampling)
         keys = {one.key: own.of(request) for one, request in zip(prompts, requests, strict=True)}
         found = self.store.get([key for group in keys.values() for key in group], sampling.max_tokens)
+        check_any(model.name, [found[key].reason for group in keys.values() for key in group])
         return {prompt: [found[key] for key in group] for prompt, group in keys.items()}
 
     def _add(self, counts: Counts) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from polylect.errors import DataError
+from polylect import documents
 
 __all__ = ["DOCUMENTS", "SCHEMA", "make_document", "read_document"]
 
@@ -26,16 +25,4 @@ def read_document(path: Path, kind: str | None = None) -> dict[str, Any]:
     Raises:
         DataError: it is missing, not JSON, of another schema, or not of `kind`.
     """
-    file = path / "safety.json" if path.is_dir() else path
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as a document of `polylect safety` ({error}). Run the command again.") from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{file}: schema {found!r}; expected {SCHEMA!r}. Write it again with this version of `polylect safety`.")
-    if kind is not None and content.get("kind") != kind:
-        raise DataError(
-            f"{file}: a document of `polylect safety {content.get('kind')}`; expected one of `polylect safety {kind}`."
-        )
-    return content
+    return documents.read_document(path, "safety.json", SCHEMA, "polylect safety", kind)

@@ -16,10 +16,11 @@ from polylect.progress import StageProgress, silent
 from polylect.safety.answers import Answers, ask_model, read_answers
 from polylect.safety.certificate import Thresholds
 from polylect.safety.findings import document_of, summary_of
-from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, named_file, write_json
 from polylect.safety.judge import ALL, Judge, read_template
 from polylect.safety.judge_formats import OWN, JudgeFormat, judge_format_of
 from polylect.safety.labels import Calibration, Labels, read_calibration, read_labels
+from polylect.safety.mistakes import usable_again
 from polylect.safety.prompts import PromptSet, chosen, read_prompts
 from polylect.safety.results import SafetyResult, results
 from polylect.safety.toxicity_sets import CONTINUED
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from polylect.models.store import Store
     from polylect.safety.detectors import Detector
 
-__all__ = ["SafetyEvaluation", "evaluate"]
+__all__ = ["SafetyEvaluation", "check_model", "evaluate"]
 
 
 class SafetyEvaluation(SafetyRun):
@@ -127,14 +128,15 @@ def evaluate(
     if (model is None) == (answers is None):
         raise EvaluationError("give either a model or a table of recorded answers: --model MODEL or --answers TABLE.")
     form = _form(judge, judge_format, judge_languages, judge_template)
-    _check_model(judge)
+    check_model(judge)
     read = chosen(_asked(prompts, kind), languages, limit, prompts)
     settings = {
-        "model": model, "answers": _named(answers), "prompts": _named(prompts), "kind": read.kind, "judge": judge,
+        "model": model, "answers": named_file(answers), "prompts": named_file(prompts), "kind": read.kind, "judge": judge,
         "judge_format": None if form.name == OWN else form.name, "judge_languages": _tags(judge_languages),
-        "judge_template": _named(judge_template), "judge_max_tokens": judge_max_tokens or form.tokens, "labels": _named(labels),
-        "calibration": _named(calibration), "name": name, "languages": languages and sorted(languages), "limit": limit,
-        "max_tokens": max_tokens, "stop": list(stop), "dtype": dtype, "seed": seed,
+        "judge_template": named_file(judge_template), "judge_max_tokens": judge_max_tokens or form.tokens,
+        "labels": named_file(labels), "calibration": named_file(calibration), "name": name,
+        "languages": languages and sorted(languages), "limit": limit, "max_tokens": max_tokens,
+        "stop": list(stop), "dtype": dtype, "seed": seed,
     }  # fmt: skip
     task = _Task(
         prompts=read,
@@ -154,7 +156,8 @@ def evaluate(
     with SafetyFolder(out, {**settings, "thresholds": task.thresholds.__dict__, "detector": task.detector.name}) as folder:
         if folder.finished is not None:
             return SafetyEvaluation(out, folder.read("safety.json"), folder.finished, "finished")
-        return _evaluated(task, folder, answers)
+        with usable_again(folder):
+            return _evaluated(task, folder, answers)
 
 
 def _default_detector() -> Detector:
@@ -195,24 +198,19 @@ def _tags(given: Sequence[str] | None) -> list[str] | None:
     return None if given is None else sorted({tag if tag == ALL else canonical(tag) for tag in given})
 
 
-def _check_model(spec: str | None) -> None:
+def check_model(spec: str | None) -> None:
     """Find out now whether a judge is there, not after hours of answers.
 
     Raises:
         ModelError: the spec is not well formed, or names no model.
     """
     from polylect.models.hub import resolve
-    from polylect.models.spec import LOCAL, parse_spec
+    from polylect.models.spec import parse_spec
 
     if spec is not None:
         parsed = parse_spec(spec)
-        if parsed.kind == LOCAL:
+        if parsed.local:
             resolve(parsed.target, None)
-
-
-def _named(path: Path | None) -> dict[str, Any] | None:
-    """Return a file by name and content: a changed table makes another evaluation."""
-    return None if path is None else {"path": str(path), "sha256": digest(path)}
 
 
 def _evaluated(task: _Task, folder: SafetyFolder, recorded: Path | None) -> SafetyEvaluation:
@@ -270,8 +268,7 @@ def _answers(task: _Task, recorded: Path | None, store: Store) -> tuple[Answers,
     model = _open(task, spec, name)
 
     def show(counted: Counts) -> None:
-        cost = f"${counted.cost:,.2f}" if counted.cost else ""
-        task.progress("answers", counted.done, counted.total, cost)
+        task.progress("answers", counted.done, counted.total, counted.paid)
 
     told = {"max_tokens": task.settings["max_tokens"], "stop": tuple(task.settings["stop"])}
     got = ask_model(prompts, model, store, **told, limits=task.limits, retries=task.retries, progress=show)
@@ -285,13 +282,11 @@ def _answers(task: _Task, recorded: Path | None, store: Store) -> tuple[Answers,
 def _open(task: _Task, spec: str, name: str | None) -> Model:
     """Open a model under a short name: its folder's, the served model's, or the spec itself."""
     from polylect.models.likelihood import as_dtype
-    from polylect.models.spec import LOCAL, open_model, parse_spec
+    from polylect.models.spec import open_model, parse_spec
 
     parsed = parse_spec(spec)
-    local = parsed.kind == LOCAL
-    short = Path(parsed.target).resolve().name if local else parsed.target.partition("#")[2]
-    settings = {**task.model_settings, "dtype": as_dtype(task.settings["dtype"])} if local else task.model_settings
-    return open_model(spec, name=name or short or spec, **settings)
+    settings = {**task.model_settings, "dtype": as_dtype(task.settings["dtype"])} if parsed.local else task.model_settings
+    return open_model(spec, name=name or parsed.short or spec, **settings)
 
 
 def _judge(task: _Task, store: Store) -> Judge | None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polylect.errors import RunError
-from polylect.folders import MANIFEST, StoreFolder, made_by, read_json, write_json
+from polylect.folders import MANIFEST, StoreFolder, made_by, write_json
 
-__all__ = ["MANIFEST", "SafetyFolder", "SafetyRun", "digest", "write_json"]
+__all__ = ["MANIFEST", "SafetyFolder", "SafetyRun", "digest", "named_file", "write_json"]
 
 
 _PACKAGES = ("aiohttp", "numpy", "polars", "py3langid", "pyarrow", "sacrebleu", "tokenizers", "torch", "transformers", "vllm")
@@ -22,17 +21,6 @@ class SafetyFolder(StoreFolder):
     """A folder that one command works in; see `polylect.folders.StoreFolder`."""
 
     holds = "a result"
-
-    def read(self, name: str) -> dict[str, Any]:
-        """Return a JSON file of a finished evaluation.
-
-        Raises:
-            RunError: it cannot be read.
-        """
-        found = read_json(self.path / name)
-        if found is None:
-            raise RunError(f"{self.path / name}: cannot be read. Delete {MANIFEST} to write it again.")
-        return found
 
     def finish(self, command: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest, the last file of the output, and return it."""
@@ -60,11 +48,25 @@ class SafetyRun:
         return {**self.document, "out": str(self.out), "found": self.found}
 
 
+def named_file(path: Path | None) -> dict[str, Any] | None:
+    """Return a file by name and content, for the settings of an output: a changed table makes another one; None for None."""
+    return None if path is None else {"path": str(path), "sha256": digest(path)}
+
+
 def digest(path: Path | None) -> str | None:
-    """Return the SHA-256 of a file, or of the names and contents of a folder's files; None for None or what is not there."""
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files; None for None or what is not there.
+
+    Of a folder without files those of its folders count, as of a prompt set with a folder per language.
+    """
     if path is None or not path.exists():
         return None
     found = hashlib.sha256()
-    for file in sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]:
-        found.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in _contents(path) if path.is_dir() else [path]:
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        found.update(name.encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
+
+
+def _contents(folder: Path) -> list[Path]:
+    own = [one for one in folder.iterdir() if one.is_file()]
+    return sorted(own or [one for one in folder.glob("[!.]*/*") if one.is_file()])

@@ -5,8 +5,12 @@
 | own | a user's table | `item language prompt` (or `text`), and of `SafetyPrompt` what is known |
 | aya | Aya red-teaming (Aakanksha et al. 2024, arXiv 2406.18682), a file per language | `prompt language harm_category
   global_or_local literal_translation` |
-| multijail | MultiJail (Deng et al. 2024, arXiv 2310.06474) | `id source tags` and a column per language |
-| xstest | XSTest (Röttger et al. 2024, arXiv 2308.01263), and translations | `id prompt type`, maybe `label language twin` |
+| multijail | MultiJail (Deng et al. 2024, arXiv 2310.06474) | `id source tags` and a column per language: data/MultiJail.csv
+  of github.com/DAMO-NLP-SG/multilingual-safety-for-LLMs (577ac51) has `en zh it vi ar ko th bn sw jv` |
+| xstest | XSTest (Röttger et al. 2024, arXiv 2308.01263), and translations | `id prompt type`, maybe `label language twin`:
+  xstest_prompts.csv of github.com/paul-rottger/xstest (475f10b) has `id prompt type label focus note`; before 2025
+  `id_v1 id_v2 type prompt focus note` |
+| advbench | AdvBench and its translations: `polylect.safety.advbench_sets` | |
 | polyguard | PolyGuardPrompts (Kumar et al. 2025, arXiv 2504.04377), the card's columns | `id language prompt
   prompt_harm_label`, maybe `subcategory response ...` |
 | realtoxicity, polyglotoxicity | texts to continue: `polylect.safety.toxicity_sets` | |
@@ -19,13 +23,15 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 from polylect import languages
 from polylect.errors import DataError, LanguageError, nearest
+from polylect.safety.advbench_sets import ADVBENCH, is_advbench, read_advbench, unequal
 from polylect.safety.prompts import ORIGINS, SCOPES, Origin, PromptSet, SafetyPrompt, Scope
 from polylect.safety.rows import SUFFIXES, Row, columns_of, rows_of
 from polylect.safety.toxicity_sets import POLYGLO, REAL, is_polyglo, is_real, read_polyglo, read_real
@@ -45,9 +51,16 @@ AYA_CATEGORIES = (
 )
 """The nine categories of the data card of CohereLabs/aya_redteaming."""
 
-KINDS = ("own", "aya", "multijail", "xstest", "polyguard", REAL, POLYGLO)
+KINDS = ("own", "aya", "multijail", "xstest", "polyguard", ADVBENCH, REAL, POLYGLO)
 
 _NO_TEXT = "without a prompt"
+_OWN = (("item", {"item"}), ("language", {"language"}), ("prompt", {"prompt", "text"}))
+_OTHER_NAMES = {
+    "item": ("id", "prompt_id", "index"),
+    "language": ("lang", "locale", "tag", "language_code"),
+    "prompt": ("question", "instruction", "goal", "query", "input"),
+}
+"""What our columns are called elsewhere."""
 _CONTRAST = "contrast_"
 _NO_TAGS = {"id", "source", "tags"}
 """Columns of MultiJail that are no languages, though `id` is the tag of Indonesian."""
@@ -65,12 +78,29 @@ def read_set(path: Path, kind: str | None) -> PromptSet:
     chosen = kind or _kind(files[0], columns_of(files[0]))
     skipped: Counter[str] = Counter()
     prompts: list[SafetyPrompt] = []
-    for file in files:
-        for row in rows_of(file):
-            prompts += _READERS[chosen](row, file, skipped)
-    notes = list(_unknown_categories(prompts)) if chosen == "aya" else []
+    with _told(kind, files[0]):
+        for file in files:
+            for row in rows_of(file):
+                prompts += _READERS[chosen](row, file, skipped)
+    checks = {"aya": _unknown_categories, ADVBENCH: unequal}
+    notes = list(checks[chosen](prompts)) if chosen in checks else []
     name = {"aya": "aya-redteaming", "own": path.stem, "polyguard": "polyguard-prompts"}.get(chosen, chosen)
     return PromptSet(name, chosen, tuple(prompts), dict(skipped), tuple(notes))
+
+
+@contextmanager
+def _told(kind: str | None, file: Path) -> Iterator[None]:
+    """Add to an error that the columns are those of another kind than the user named."""
+    try:
+        yield
+    except DataError as error:
+        try:
+            other = None if kind is None else _kind(file, columns_of(file))
+        except DataError:
+            other = None
+        if other in (None, kind):
+            raise
+        raise DataError(f"{error} The columns are those of kind {other!r}, not {kind!r}: leave --kind out.") from error
 
 
 def category(label: str) -> str:
@@ -81,10 +111,14 @@ def category(label: str) -> str:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+    found = _tables(path, "*") or _tables(path, "[!.]*/*")
     if not found:
         raise DataError(f"{path}: the folder holds no {', '.join(SUFFIXES)} table. Name the table, or put it there.")
     return found
+
+
+def _tables(folder: Path, pattern: str) -> list[Path]:
+    return sorted(file for file in folder.glob(pattern) if file.suffix in SUFFIXES and not file.name.startswith("."))
 
 
 def _kind(file: Path, columns: Iterable[str]) -> str:
@@ -102,14 +136,27 @@ def _kind(file: Path, columns: Iterable[str]) -> str:
         return "multijail"
     if {"item", "language"} <= found and found & {"prompt", "text"}:
         return "own"
-    if {"id", "prompt", "type"} <= found:
+    if {"prompt", "type"} <= found and found & {"id", "id_v2"}:
         return "xstest"
+    if is_advbench(found):
+        return ADVBENCH
     raise DataError(
-        f"{file}: the columns {', '.join(sorted(found))} are those of no known set. A table of your own needs item, language, "
-        "prompt; Aya red-teaming has prompt, language, harm_category, global_or_local; MultiJail id, tags and a column per "
-        "language; XSTest id, prompt, type; PolyGuardPrompts id, prompt, language, prompt_harm_label; RealToxicityPrompts prompt "
-        "(an object with text), continuation; PolygloToxicityPrompts prompt and meta_data or prompt_perspective."
+        f"{file}: the columns {', '.join(sorted(found))} are those of no known set.{_almost_own(found)} A table of yours needs "
+        "item, language, prompt; Aya red-teaming has prompt, language, harm_category, global_or_local; MultiJail id, tags and a "
+        "column per language; XSTest id, prompt, type; AdvBench prompt or goal, target; PolyGuardPrompts id, prompt, language, "
+        "prompt_harm_label; RealToxicityPrompts prompt (an object with text), continuation; PolygloToxicityPrompts prompt and "
+        "meta_data or prompt_perspective."
     )
+
+
+def _almost_own(found: Collection[str]) -> str:
+    """Return what a table lacks that has most of our own columns, and which of its columns may stand for it."""
+    lacking = [name for name, names in _OWN if not names & set(found)]
+    if not 0 < len(lacking) < len(_OWN):
+        return ""
+    meant = {name: next((one for one in _OTHER_NAMES[name] if one in found), None) for name in lacking}
+    said = [f"{name} (rename {other!r})" if other else name for name, other in meant.items()]
+    return f" Of ours {' and '.join(said)} {'is' if len(said) == 1 else 'are'} missing."
 
 
 def _own(row: Row, file: Path, skipped: Counter[str]) -> Iterator[SafetyPrompt]:
@@ -187,7 +234,7 @@ def _xstest(row: Row, file: Path, skipped: Counter[str]) -> Iterator[SafetyPromp
     language = row.language(default="en")
     twin = row.text("twin")
     yield SafetyPrompt(
-        item=f"xstest:{row.required('item', 'id')}",
+        item=f"xstest:{row.required('item', 'id', 'id_v2')}",
         language=language,
         text=text,
         categories=(category(kind.removeprefix(_CONTRAST)),),
@@ -225,6 +272,7 @@ _READERS: dict[str, Callable[[Row, Path, Counter[str]], Iterator[SafetyPrompt]]]
     "multijail": _multijail,
     "xstest": _xstest,
     "polyguard": _polyguard,
+    ADVBENCH: read_advbench,
     REAL: read_real,
     POLYGLO: read_polyglo,
 }

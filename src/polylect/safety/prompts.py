@@ -173,8 +173,12 @@ def chosen(
             kept.append(prompt)
     if not kept:
         present = ", ".join(sorted({prompt.language for prompt in read.prompts}))
-        raise EvaluationError(f"{path}: no prompts in {', '.join(sorted(wanted or ()))}. The set has {present}.")
-    return replace(read, prompts=tuple(kept))
+        raise EvaluationError(
+            f"{path}: no prompt is in the languages asked for ({', '.join(sorted(wanted or ()))}). It has {present}."
+        )
+    bare = sorted((wanted or set()) - {prompt.language for prompt in kept})
+    notes = [f"asked for with --languages, but without a prompt: {', '.join(bare)}"] if bare else []
+    return replace(read, prompts=tuple(kept), notes=(*read.notes, *notes))
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -26,11 +26,12 @@ class Row:
         path: of the table.
         number: 1-based, of the row (of JSON lines and CSV: of the line).
         values: by column.
+        place: 1-based, among the rows, whatever lines they take.
     """
 
-    def __init__(self, path: Path, number: int, values: dict[str, Any]) -> None:
+    def __init__(self, path: Path, number: int, values: dict[str, Any], place: int = 0) -> None:
         self.where = f"{path}, row {number}"
-        self.number = number
+        self.number, self.place = number, place or number
         self.values = {name: None if value == "" else value for name, value in values.items()}
 
     def text(self, *names: str) -> str | None:
@@ -122,10 +123,10 @@ def rows_of(path: Path) -> Iterator[Row]:
     readers = {".parquet": parquet_rows, ".jsonl": json_lines_rows, ".json": json_lines_rows, ".csv": _csv}
     if path.suffix not in readers:
         raise DataError(f"{path}: {path.suffix!r} files are not read. Write the table as {', '.join(SUFFIXES)}.")
-    number = 0
-    for number, values in readers[path.suffix](path):
-        yield Row(path, number, values)
-    if not number:
+    place = 0
+    for place, (number, values) in enumerate(readers[path.suffix](path), start=1):
+        yield Row(path, number, values, place)
+    if not place:
         raise DataError(f"{path}: the table has no rows. Give one that has.")
 
 

@@ -14,7 +14,7 @@ from polylect.gap.coverage.tables import Found, human_table, mixture_table, resu
 from polylect.gap.document import make_document
 from polylect.gap.evidence import LEVELS, Evidence
 from polylect.gap.language_names import display_name, resolve
-from polylect.gap.tags import canonical_tag, known_language
+from polylect.gap.tags import canonical_tag, known_facts, known_language
 
 __all__ = ["gap_coverage"]
 
@@ -114,15 +114,10 @@ def _asked(languages: Iterable[str]) -> list[str]:
 
 
 def _row(tag: str, level: str, evidence: Sequence[Evidence]) -> dict[str, Any]:
-    known = known_language(tag)
     return {
         "language": tag,
         "name": display_name(tag),
-        "script": known.script if known else None,
-        "family": known.family if known else None,
-        "resource_class": known.resource_class if known else None,
-        "speakers": known.speakers if known else None,
-        "speakers_source": known.speakers_source if known else None,
+        **known_facts(tag, "script", "family", "resource_class", "speakers", "speakers_source"),
         "level": level,
         "state": "" if not evidence else "shown" if any(one.shown for one in evidence) else "stated",
         "sources": len(evidence),

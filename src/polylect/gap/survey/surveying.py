@@ -19,7 +19,7 @@ from polylect.gap.survey.pdf import pdf_text, require_pdftotext
 from polylect.gap.survey.practice import practice_of
 from polylect.gap.survey.tallies import summary_of
 from polylect.gap.survey.works import Work, bibtex_works, card_kind, jsonl_works, paper_work
-from polylect.gap.tags import known_language
+from polylect.gap.tags import known_facts
 
 __all__ = ["Studied", "gap_survey"]
 
@@ -182,14 +182,10 @@ def _rows(one: Studied) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
     named: list[tuple[str | None, tuple[str | None, int, str | None, int | None]]] = [*sorted(one.languages.items())]
     for tag, (part, mentions, quote, line) in named or [(None, (None, 0, None, None))]:
-        known = known_language(tag) if tag else None
         yield head | {
             "language": tag,
             "name": display_name(tag) if tag else None,
-            "script": known.script if known else None,
-            "family": known.family if known else None,
-            "resource_class": known.resource_class if known else None,
-            "speakers": known.speakers if known else None,
+            **known_facts(tag, "script", "family", "resource_class", "speakers"),
             "part": part, "mentions": mentions, "quote": quote, "line": line,
         }  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polylect import languages
 from polylect.gap.language_names import display_name
 from polylect.gap.survey.practice import PRACTICES
-from polylect.gap.tags import known_language
+from polylect.gap.tags import known_facts
 
 if TYPE_CHECKING:
     from polylect.gap.survey.files import Unread
@@ -67,22 +67,16 @@ def _groups(read: Sequence[Studied], name: str, key: Callable[[Studied], Hashabl
 
 
 def _languages(counts: Counter[str], naming: int) -> list[dict[str, Any]]:
-    entries = []
-    for tag, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-        known = known_language(tag)
-        entries.append(
-            {
-                "language": tag,
-                "name": display_name(tag),
-                "script": known.script if known else None,
-                "family": known.family if known else None,
-                "resource_class": known.resource_class if known else None,
-                "speakers": known.speakers if known else None,
-                "documents": number,
-                "share": number / naming,
-            }
-        )
-    return entries
+    return [
+        {
+            "language": tag,
+            "name": display_name(tag),
+            **known_facts(tag, "script", "family", "resource_class", "speakers"),
+            "documents": number,
+            "share": number / naming,
+        }
+        for tag, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
 
 
 def _classes(read: Sequence[Studied], counts: Counter[str]) -> list[dict[str, Any]]:

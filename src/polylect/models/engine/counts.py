@@ -69,6 +69,11 @@ class Counts:
             return None
         return max(0, self.total - self.done) / self.rate
 
+    @property
+    def paid(self) -> str:
+        """The cost as text, "" where there is none."""
+        return f"${self.cost:,.2f}" if self.cost else ""
+
     def __str__(self) -> str:
         left = self.remaining
         parts = [
@@ -79,7 +84,7 @@ class Counts:
             *([f"{self.failed:,} failed"] if self.failed else []),
             *([f"{self.retried:,} retried"] if self.retried else []),
             f"{self.tokens:,} tokens",
-            *([f"${self.cost:,.2f}"] if self.cost else []),
+            *([self.paid] if self.paid else []),
         ]
         return " | ".join(parts)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from polylect import tables
 from polylect.errors import DataError
+from polylect.progress import StageProgress
 from polylect.records import MULTIPLE, Example, Pair
 from polylect.run.context import Context
 from polylect.run.safety_inputs import prompts_of
@@ -92,7 +93,7 @@ def _store(context: Context) -> Iterator[None]:
     (context.out / ".lock").unlink(missing_ok=True)
 
 
-def _progress(context: Context) -> Callable[[str, int, int | None, str], None]:
+def _progress(context: Context) -> StageProgress:
     """Show what a command of `polylect safety` tells: the stage that it is in, how far, and what it cost so far."""
     return lambda stage, done, total, note: context.progress(done, total, "answers", " ".join(filter(None, (stage, note))))
 

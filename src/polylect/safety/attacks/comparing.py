@@ -28,6 +28,8 @@ __all__ = ["ANY_LANGUAGE", "compare_attack", "success_gaps"]
 ANY_LANGUAGE = "complied, in any language"
 """Outcome of a comparison beside the four: an English answer to a Swahili prompt that gives away what was asked."""
 
+_SIDES, _ENDS = ("plain", "attacked"), ("", "_low", "_high")
+_NO_NUMBERS = dict.fromkeys([*(f"{side}{end}" for side in _SIDES for end in _ENDS), "value", "low", "high"])
 _LEFT_OUT = ("meaning lost", "meaning untold", "plain answer missing", "plain answer unscored", "attacked answer unscored")
 
 
@@ -54,8 +56,9 @@ def success_gaps(
 ) -> list[dict[str, Any]]:
     """Return the rate of each outcome under attack minus that without, per attack, kind of prompt and language.
 
-    Only prompts whose meaning was kept count, with a scored answer to both forms; the others are counted by reason. Intervals
-    are of the paired difference, clustered by item of the original.
+    Only prompts whose meaning was kept count, with a scored answer to both forms; the others are counted by reason. Both rates
+    have intervals as those of `polylect safety eval`, the difference one of its own, paired; all are clustered by item of the
+    original.
 
     Args:
         plain: answers to the originals (results.parquet of `polylect safety eval`).
@@ -66,8 +69,9 @@ def success_gaps(
 
     Returns:
         Rows with `attack`, `prompts` ("harmful", "harmless"), `language` (of the original; "mul": the mean over languages),
-        `outcome` (the four, and `ANY_LANGUAGE` where a judge says what wrong-language answers hold), `plain`, `attacked`,
-        `value` (the difference) with `low` and `high`, `n`, and `left_out` by reason.
+        `outcome` (the four, and `ANY_LANGUAGE` where a judge says what wrong-language answers hold), `plain` and
+        `attacked` with the ends of their intervals (`plain_low`, `plain_high`, `attacked_low`, `attacked_high`), `value` (the
+        difference) with `low` and `high`, `n`, and `left_out` by reason.
     """
     groups: dict[tuple[str, bool], list[_Pair]] = defaultdict(list)
     for pair in _pairs(plain, attacked, prompts, untold):
@@ -157,47 +161,67 @@ def _is(row: SafetyResult | None, outcome: str) -> float:
 
 def _gaps(pairs: Sequence[_Pair], outcome: str, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the row of each language, then the mean over the languages that have a pair."""
-    from polylect.resampling import means, percentiles, replicates, tabulate
-
     used = [pair for pair in pairs if pair.reason is None]
-    tags = sorted({pair.language for pair in used})
-    rows = [(pair.item, pair.language, _is(pair.attacked, outcome) - _is(pair.plain, outcome)) for pair in used]
-    table = tabulate(rows, tags)
-    values, drawn = (means(table), replicates(table, seed)) if rows else (None, None)
+    found = _Rates(used, outcome, seed) if used else None
+    known = found.tags if found else ()
     for tag in sorted({pair.language for pair in pairs}):
-        found = None
-        if values is not None and drawn is not None and tag in tags:
-            place = tags.index(tag)
-            n = int((table.counts[:, place] > 0).sum())
-            found = percentiles(drawn[:, place], float(values[place]), n, (-1.0, 1.0), expanded=True)
-        yield _row(tag, outcome, [pair for pair in pairs if pair.language == tag], found)
-    if len(tags) > 1 and values is not None and drawn is not None:
-        mean = percentiles(drawn.mean(axis=1), float(values.mean()), len(table.sums), (-1.0, 1.0), expanded=True)
-        yield _row(MULTIPLE, outcome, pairs, mean)
+        numbers = found.row((tag,)) if found and tag in known else _NO_NUMBERS
+        yield _row(tag, outcome, [pair for pair in pairs if pair.language == tag], numbers)
+    if found and len(known) > 1:
+        yield _row(MULTIPLE, outcome, pairs, found.row(known))
 
 
-def _row(tag: str, outcome: str, pairs: Sequence[_Pair], found: Estimate | None) -> dict[str, Any]:
-    value, low, high = found or (None, None, None)
+class _Rates:
+    """The rates of an outcome in pairs of answers, plain and attacked, resampled together by item of the original."""
+
+    def __init__(self, pairs: Sequence[_Pair], outcome: str, seed: int) -> None:
+        from polylect.resampling import means, replicates, tabulate
+
+        self.tags = tuple(sorted({pair.language for pair in pairs}))
+        rows = [
+            (pair.item, f"{side}\t{pair.language}", _is(answer, outcome))
+            for pair in pairs
+            for side, answer in zip(_SIDES, (pair.plain, pair.attacked), strict=True)
+        ]
+        self._table = tabulate(rows, [f"{side}\t{tag}" for side in _SIDES for tag in self.tags])
+        self._means, self._drawn = means(self._table), replicates(self._table, seed)
+
+    def row(self, tags: Sequence[str]) -> dict[str, float | None]:
+        """Return both rates and their difference, with intervals: of a language, or the mean over several."""
+        plain, attacked = ([self.tags.index(tag) + half * len(self.tags) for tag in tags] for half in range(2))
+        ends = {side: self._rate(places) for side, places in zip(_SIDES, (plain, attacked), strict=True)}
+        value, low, high = self._difference(plain, attacked)
+        sides = {f"{side}{end}": number for side, found in ends.items() for end, number in zip(_ENDS, found, strict=True)}
+        return {**sides, "value": value, "low": low, "high": high}
+
+    def _items(self, places: Sequence[int]) -> int:
+        return int((self._table.counts[:, list(places)] > 0).any(axis=1).sum())
+
+    def _rate(self, places: Sequence[int]) -> Estimate:
+        """Return a rate as `polylect safety eval` does: Wilson's interval in one language, the bootstrap's of a mean."""
+        from polylect.resampling import percentiles, wilson
+
+        if len(places) == 1 and self._table.binary(places[0]):
+            return wilson(float(self._table.sums[:, places[0]].sum()), self._items(places))
+        drawn = self._drawn[:, list(places)].mean(axis=1)
+        return percentiles(drawn, float(self._means[list(places)].mean()), self._items(places), (0.0, 1.0), expanded=True)
+
+    def _difference(self, plain: Sequence[int], attacked: Sequence[int]) -> Estimate:
+        from polylect.resampling import percentiles
+
+        drawn = self._drawn[:, list(attacked)].mean(axis=1) - self._drawn[:, list(plain)].mean(axis=1)
+        value = float(self._means[list(attacked)].mean() - self._means[list(plain)].mean())
+        return percentiles(drawn, value, self._items(plain), (-1.0, 1.0), expanded=True)
+
+
+def _row(tag: str, outcome: str, pairs: Sequence[_Pair], numbers: Mapping[str, float | None]) -> dict[str, Any]:
     return {
         "language": tag,
         "outcome": outcome,
-        "plain": _rate(pairs, outcome, attacked=False),
-        "attacked": _rate(pairs, outcome, attacked=True),
-        "value": value,
-        "low": low,
-        "high": high,
+        **numbers,
         "n": sum(pair.reason is None for pair in pairs),
         "left_out": dict(Counter(pair.reason for pair in pairs if pair.reason).most_common()),
     }
-
-
-def _rate(pairs: Sequence[_Pair], outcome: str, *, attacked: bool) -> float | None:
-    """Return a rate over the pairs that count, each language with the same weight."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for pair in pairs:
-        if pair.reason is None:
-            found[pair.language].append(_is(pair.attacked if attacked else pair.plain, outcome))
-    return sum(sum(own) / len(own) for own in found.values()) / len(found) if found else None
 
 
 def _check_pairs(rows: Sequence[Mapping[str, Any]], attacked: Path) -> None:

@@ -15,6 +15,7 @@ from polylect import tables
 from polylect.errors import DataError, EvaluationError
 from polylect.models.requests import Sampling
 from polylect.progress import StageProgress, silent
+from polylect.safety.answers import check_any
 from polylect.safety.document import make_document
 from polylect.safety.drift.dated import STALE_AFTER, DatedSet, ages, prompt_dates, prompt_sets, stale_notes
 from polylect.safety.drift.estimates import PromptScores, differences, drift_rows, usable_k
@@ -22,7 +23,7 @@ from polylect.safety.drift.guard import GuardScorer
 from polylect.safety.drift.results import DriftResult, SampleScore, drift_results, prompt_scores
 from polylect.safety.drift.samples import Sample, ask_samples, read_samples
 from polylect.safety.drift.scorers import Scored, Scorer, TableScorer, open_scorer
-from polylect.safety.folder import SafetyFolder, SafetyRun, digest, write_json
+from polylect.safety.folder import SafetyFolder, SafetyRun, named_file, write_json
 from polylect.safety.mistakes import usable_again
 from polylect.safety.prompts import PromptSet, chosen, read_prompts
 from polylect.safety.toxicity_sets import CONTINUED
@@ -124,8 +125,7 @@ def drift(
     prompts_date = prompts_date or CONTINUED.get(read.kind)
     how = replace(sampling or Sampling(max_tokens=20, temperature=1.0, top_p=0.9), samples=k)
     settings = {
-        "model": model, "answers": answers and {"path": str(answers), "sha256": digest(answers)},
-        "prompts": {"path": str(prompts), "sha256": digest(prompts)}, "scorer": opened.fingerprint, "k": k,
+        "model": model, "answers": named_file(answers), "prompts": named_file(prompts), "scorer": opened.fingerprint, "k": k,
         "threshold": threshold, "kind": read.kind, "prompts_date": prompts_date and prompts_date.isoformat(), "name": name,
         "languages": languages and sorted(languages), "limit": limit, "sampling": how.__dict__, "seed": seed,
         "bare": (read.kind in CONTINUED if bare is None else bare) or None,
@@ -183,19 +183,16 @@ def _samples(task: _Task, folder: SafetyFolder, recorded: Path | None) -> tuple[
 
 def _asked(task: _Task, store: Store) -> tuple[list[Sample], dict[str, Any]]:
     from polylect.models.likelihood import as_dtype
-    from polylect.models.spec import LOCAL, open_model, parse_spec
+    from polylect.models.spec import open_model, parse_spec
 
     spec, given = task.settings["model"], dict(task.model_settings)
-    parsed = parse_spec(spec)
-    local = parsed.kind == LOCAL
-    short = Path(parsed.target).resolve().name if local else parsed.target.partition("#")[2]
-    dtype = given.pop("dtype", None)
-    model = open_model(
-        spec, name=task.settings["name"] or short or spec, **given, **({"dtype": as_dtype(dtype)} if local else {})
-    )
+    parsed, dtype = parse_spec(spec), given.pop("dtype", None)
+    if parsed.local:
+        given["dtype"] = as_dtype(dtype)
+    model = open_model(spec, name=task.settings["name"] or parsed.short or spec, **given)
 
     def show(counted: Counts) -> None:
-        task.progress("samples", counted.done, counted.total, f"${counted.cost:,.2f}" if counted.cost else "")
+        task.progress("samples", counted.done, counted.total, counted.paid)
 
     sampling = Sampling(**task.settings["sampling"])
     found, counts = ask_samples(
@@ -208,6 +205,7 @@ def _asked(task: _Task, store: Store) -> tuple[list[Sample], dict[str, Any]]:
         retries=task.retries,
         progress=show,
     )
+    check_any(model.name, [one.reason for one in found])
     described = {"name": model.name, "spec": spec, "fingerprint": model.fingerprint, **counts}
     # A classifier may need the memory that a local model holds.
     del model

@@ -50,10 +50,10 @@ class GuardScorer:
         """Hash of the format's name, and of the classifier's weights where they are on this machine, else of its spec."""
         from polylect.models.answers import fingerprint
         from polylect.models.hub import resolve
-        from polylect.models.spec import LOCAL, parse_spec
+        from polylect.models.spec import parse_spec
 
         parsed = parse_spec(self._spec)
-        return content_hash(self._form.name, fingerprint(resolve(parsed.target)) if parsed.kind == LOCAL else self._spec)
+        return content_hash(self._form.name, fingerprint(resolve(parsed.target)) if parsed.local else self._spec)
 
     def keep(self, store: Path) -> None:
         """Keep verdicts in a store, so that who was stopped goes on."""

@@ -96,6 +96,8 @@ def read_lexicon(path: Path) -> list[Term]:
     Raises:
         DataError: it cannot be read, a header line or a column is missing or unknown, a language is unknown, or it has no terms.
     """
+    if not path.exists():
+        raise DataError(f"{path}: no such lexicon. Give a word list (.txt), a table, or a folder of these.")
     files = sorted(file for file in path.iterdir() if file.suffix in (".txt", *SUFFIXES)) if path.is_dir() else [path]
     found = [term for file in files for term in (_text(file) if file.suffix == ".txt" else _table(file))]
     if not found:

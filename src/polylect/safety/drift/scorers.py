@@ -89,9 +89,9 @@ def open_scorer(spec: str) -> Scorer:
     """
     kind, _, target = spec.partition(":")
     if kind not in KINDS or not target:
+        said = f" What stands behind {kind!r} is missing." if kind in KINDS else nearest(kind, KINDS)
         raise EvaluationError(
-            f"--scorer {spec!r}: no scorer.{nearest(kind, KINDS)} Write lexicon:PATH, classifier:MODEL#LABEL, "
-            "guard:FORMAT:MODEL or table:PATH."
+            f"--scorer {spec!r}: no scorer.{said} Write lexicon:PATH, classifier:MODEL#LABEL, guard:FORMAT:MODEL or table:PATH."
         )
     if kind == "lexicon":
         from polylect.safety.drift.lexicons import LexiconScorer
