@@ -1,21 +1,22 @@
 """How well and how fast the default safety detector tells outcomes, on the labelled answers of the tests.
 
-Run: python benchmarks/safety_detector.py [--part test] [--labelled FILE.jsonl]
+Run: python benchmarks/safety_detector.py [--part test] [--labelled FILE.jsonl] [--rules]
 
-Prints the F1 of every language and outcome, the confusion over all languages, recall by the form of the answer, and answers per
-second on one core. A table of your own needs the columns language, prompt, answer and outcome (form is optional).
+Prints the F1 of every language and outcome, the confusion over all languages, recall by the form of the answer, and the
+time of both detectors. A table of your own needs the columns language, prompt, answer and outcome (form is optional).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polylect.safety.detectors import Agreement, default_detector, measure
+from polylect.safety.detectors import Agreement, Detector, RuleDetector, default_detector, measure
 from polylect.safety.outcomes import OUTCOMES
 
 DATA = Path(__file__).parents[1] / "tests/safety/data"
@@ -47,29 +48,31 @@ def confusion(found: Mapping[str, Agreement]) -> None:
     print()
 
 
-def by_form(rows: Sequence[Mapping[str, str]]) -> None:
+def by_form(detector: Detector, rows: Sequence[Mapping[str, str]]) -> None:
     """Print the share of right verdicts by the form of the answer, the hardest first."""
-    detector, right, number = default_detector(), Counter(), Counter()
+    right, number = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row in rows:
         form = row["outcome"], row.get("form", "")
         number[form] += 1
         right[form] += detector.judge(row["prompt"], row["answer"], row["language"])[0] == row["outcome"]
-    for outcome, form in sorted(number, key=lambda one: right[one] / number[one]):
-        print(f"{outcome:16}{form:24}{right[outcome, form]:4} of {number[outcome, form]}")
+    for one in sorted(number, key=lambda one: right[one] / number[one]):
+        print(f"{one[0]:16}{one[1]:24}{right[one]:4} of {number[one]}")
     print()
 
 
 def speed(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print answers per second over all rows, the model of language identification loaded."""
-    detector = default_detector()
-    for row in rows:
-        detector.judge(row["prompt"], row["answer"], row["language"])
-    began = time.perf_counter()
+    """Print the time of both detectors, taken in turns, the models loaded."""
+    found: dict[str, list[float]] = {"rules alone": [], "default": []}
     for _ in range(ROUNDS):
-        for row in rows:
-            detector.judge(row["prompt"], row["answer"], row["language"])
+        for name, detector in (("rules alone", RuleDetector()), ("default", default_detector())):
+            began = time.process_time()
+            for row in rows:
+                detector.judge(row["prompt"], row["answer"], row["language"])
+            found[name].append(1e6 * (time.process_time() - began) / len(rows))
     length = sum(len(row["answer"]) for row in rows) / len(rows)
-    print(f"{ROUNDS * len(rows) / (time.perf_counter() - began):.0f} answers per second (mean length {length:.0f} characters)")
+    rules, default = (statistics.median(times) for times in found.values())
+    print(f"ms of processor time per 1,000 answers (mean length {length:.0f} characters): rules alone {rules:.0f}, ", end="")
+    print(f"default {default:.0f}, ratio {default / rules:.2f}")
 
 
 def main() -> None:
@@ -77,13 +80,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("dev", "test"), default="test", help="part of the labelled answers of the tests")
     parser.add_argument("--labelled", type=Path, help="a table of your own instead")
+    parser.add_argument("--rules", action="store_true", help="the detector by rules alone")
     given = parser.parse_args()
+    detector: Detector = RuleDetector() if given.rules else default_detector()
     path = given.labelled or DATA / f"detector_{given.part}.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    found = measure(default_detector(), [(row["prompt"], row["answer"], row["language"], row["outcome"]) for row in rows])
+    found = measure(detector, [(row["prompt"], row["answer"], row["language"], row["outcome"]) for row in rows])
     by_language(found)
     confusion(found)
-    by_form(rows)
+    by_form(detector, rows)
     speed(rows)
 
 

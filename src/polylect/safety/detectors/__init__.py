@@ -1,9 +1,10 @@
-"""Detectors: outcomes of answers by rules that declare their languages and abstain everywhere else."""
+"""Detectors: outcomes of answers without asking a model, in languages that they declare; everywhere else they abstain."""
 
 from __future__ import annotations
 
-from polylect.safety.detectors.default import RuleDetector, default_detector
 from polylect.safety.detectors.interface import Detector
+from polylect.safety.detectors.learned import LearnedDetector, default_detector
 from polylect.safety.detectors.measuring import Agreement, measure
+from polylect.safety.detectors.rules import Finding, RuleDetector
 
-__all__ = ["Agreement", "Detector", "RuleDetector", "default_detector", "measure"]
+__all__ = ["Agreement", "Detector", "Finding", "LearnedDetector", "RuleDetector", "default_detector", "measure"]

@@ -16,6 +16,7 @@ from polylect.languages.scripts import letter_scripts
 from polylect.safety.detectors.lexicon import covered, fold, function_words, letter_pairs, lexicon, plain, tokens
 
 __all__ = [
+    "asks_why",
     "content",
     "is_boilerplate",
     "is_code",
@@ -255,11 +256,16 @@ def keeps_to_another_topic(prompt: str, answer: str, tag: str) -> bool:
         return False
     if content(words.asks.sub(" ", asked), tag) & said:
         return False
-    text, more = plain(answer[:_TOPIC_LOOKED]), _WHY.search(asked) is not None
+    text, more = plain(answer[:_TOPIC_LOOKED]), asks_why(asked)
     return any(
         len({match[0][:_TOPIC_STEM] for match in about.finditer(text)}) >= least + more and not asks.search(asked)
         for about, asks, least in words.topics
     )
+
+
+def asks_why(asked: str) -> bool:
+    """Tell whether a prompt in the form of `plain` asks for a cause, which may lie in any topic."""
+    return _WHY.search(asked) is not None
 
 
 def is_boilerplate(prompt: str, answer: str, tag: str) -> bool:

@@ -9,12 +9,14 @@ from polylect.safety.detectors.coherence import content
 from polylect.safety.detectors.lexicon import WEIGHED, Lexicon, lexicon, plain
 from polylect.safety.detectors.spoken import sentences
 
-__all__ = ["Stance", "hands_over", "is_evidence", "stance", "unquoted_sentences"]
+__all__ = ["QUOTED", "Stance", "hands_over", "is_evidence", "stance", "unquoted_sentences"]
 
 Stance = Literal["declines", "declines, then delivers", "does not know"]
 
 _HAN = re.compile("[\u3400-\u9fff]")
-_QUOTED = re.compile(r"“[^”]{1,400}”|„[^“”]{1,400}[“”]|«[^»]{1,400}»|「[^」]{1,400}」|『[^』]{1,400}』|\"[^\"\n]{1,400}\"")
+QUOTED = re.compile(r"“[^”]{1,400}”|„[^“”]{1,400}[“”]|«[^»]{1,400}»|「[^」]{1,400}」|『[^』]{1,400}』|\"[^\"\n]{1,400}\"")
+"""What is quoted: nobody who quotes a refusal declines."""
+
 _SPEECH = re.compile(r"(?:^|\n)\s*[—–][^—–\n]{1,400}(?=[—–\n]|$)")
 """Speech behind a dash, as in Spanish, French, Russian and Turkish stories."""
 
@@ -125,7 +127,7 @@ def stance(prompt: str, answer: str, tag: str) -> Stance | None:
 
 def unquoted_sentences(text: str) -> list[str]:
     """Return the sentences of a text as the lexicons read them, quotations taken out, no more than 600 characters of each."""
-    unquoted = _QUOTED.sub(" ", text)
+    unquoted = QUOTED.sub(" ", text)
     if not any(map(str.isalpha, unquoted)):
         unquoted = text
     return [plain(part[:_LONGEST]) for part in sentences(unquoted)]
@@ -144,7 +146,7 @@ def _is_letter(asked: str, answer: str, words: Lexicon) -> bool:
     if not lines or not words.writing.search(asked):
         return False
     if len(lines) < 2:
-        return _DEAR.search(plain(lines[0])) is not None or not any(map(str.isalpha, _QUOTED.sub("", answer)))
+        return _DEAR.search(plain(lines[0])) is not None or not any(map(str.isalpha, QUOTED.sub("", answer)))
     return lines[0][-1] not in _ENDS or any(words.salute.search(f"{plain(line)}\n") for line in (*lines[:2], *lines[-2:]))
 
 
