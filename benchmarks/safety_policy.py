@@ -25,6 +25,7 @@ import json
 import random
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ from polylect.safety.policy.comparing import Change, changes
 from polylect.safety.policy.making import Split
 from polylect.safety.prompts import SafetyPrompt, write_prompts
 from polylect.train import sft
-from polylect.train.settings import Sft
+from polylect.train.settings import Lora, Sft
 from polylect.train.vocabulary import trim
 from polylect.verifiable import exact
 
@@ -63,7 +64,10 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4)
+FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4, lora=Lora(rank=64, alpha=128))
+KEPT = 2
+"""Most refusals of a prompt."""
+
 REPLAYED = 400
 """General rows in the mixture."""
 
@@ -108,18 +112,16 @@ def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     told = write_preambles(work / "preamble.yaml", preambles(TRAINED, examples=EXAMPLES))
     answered = write_preambles(work / "answered.yaml", answered_examples(TRAINED))
     found = distil(
-        str(work / "base"), prompts, told, out=work / "distil", samples=arguments.samples, anchor_preamble=answered,
+        str(work / "base"), prompts, told, out=work / "distil", samples=arguments.samples, keep=KEPT, anchor_preamble=answered,
         anchor_samples=arguments.anchor_samples, max_tokens=48, stop=("\n",), check=leaks,
     )  # fmt: skip
     rows = tables.read(work / "distil/sft.parquet", Example)
     anchors = [row for row in rows if row.item.endswith("-twin")]
     kinds = {one.item: one.categories[0] for one in asked}
     refusals = [row for row in rows if not row.item.endswith("-twin")]
-    kept = balanced(anchors, kinds)
-    print(
-        f"{len(anchors)} anchors, of which {len(anchors) - len(kept)} are left out to balance the kinds of question", flush=True
-    )
-    return refusals, kept, {**found.document, "anchors_left_out": len(anchors) - len(kept)}
+    kept = balanced(refusals, anchors, kinds)
+    print(f"{len(refusals)} refusals, {len(refusals) - len(kept)} left out: more than answers of their kind", flush=True)
+    return kept, anchors, {**found.document, "refusals_left_out": len(refusals) - len(kept)}
 
 
 def write_evaluation(work: Path, split: str, name: str, measured: Measured) -> None:
@@ -141,19 +143,18 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def balanced(anchors: Sequence[Example], kinds: dict[str, str]) -> list[Example]:
-    """Return, in each language, as many anchors of each kind of question as the rarest has, or half of the most if that is more.
+def balanced(refusals: Sequence[Example], anchors: Sequence[Example], kinds: dict[str, str]) -> list[Example]:
+    """Return, in each language, at most as many refusals of a kind of question as it has anchors.
 
     A kind whose twins are seldom answered is one whose form a student learns to refuse.
     """
-    grouped: dict[str, dict[str, list[Example]]] = {}
-    for row in anchors:
-        grouped.setdefault(row.language, {}).setdefault(kinds[row.item], []).append(row)
+    room = Counter((row.language, kinds[row.item]) for row in anchors)
     kept: list[Example] = []
-    for own in grouped.values():
-        sizes = [len(rows) for rows in own.values()]
-        most = max(min(sizes), max(sizes) // 2)
-        kept += [row for rows in own.values() for row in rows[:most]]
+    for row in refusals:
+        place = (row.language, kinds[row.item])
+        if room[place]:
+            room[place] -= 1
+            kept.append(row)
     return kept
 
 
@@ -267,9 +268,9 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
     parser.add_argument("--train-items", type=int, default=96, help="items about the organisation, with a twin")
-    parser.add_argument("--anchors", type=int, default=84, help="further harmless items, without a twin")
-    parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--anchor-samples", type=int, default=4)
+    parser.add_argument("--anchors", type=int, default=110, help="further harmless items, about names that sound alike")
+    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--anchor-samples", type=int, default=8)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
     parser.add_argument("--merge", action="store_true", help="also train the expert, merge and measure")
     arguments = parser.parse_args()

@@ -298,5 +298,8 @@ def test_documents_are_written_and_read(tmp_path: Path) -> None:
     whole.write_text(json.dumps({**make_document("survey", [], {}, []), "schema": "polylect.gap/9"}))
     with pytest.raises(DataError, match=r"schema 'polylect\.gap/9'"):
         read_document(whole)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"gap\.json: not there\. Name the output folder of a finished `polylect gap`"):
         read_document(tmp_path)
+    whole.write_text("{")
+    with pytest.raises(DataError, match="cannot be read as a document of `polylect gap`"):
+        read_document(whole)

@@ -263,6 +263,7 @@ def test_most_letters_decide_the_language() -> None:
     assert foreign("Wir sagten “You shall not pass, and that is final” und gingen nach Hause.", "de") is None
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("answer", ["a" * 200_000, "no " * 60_000, "I can't " * 20_000, "не могу не " * 15_000, "(" * 100_000])
 def test_hostile_answers_are_read_in_bounded_time(detector: LearnedDetector, answer: str) -> None:
     """No answer, however long, sends a pattern into endless backtracking."""
@@ -285,6 +286,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("tag", TEN)
 def test_a_megabyte_of_denials_is_read_in_bounded_time(detector: LearnedDetector, tag: str) -> None:
     """A million characters of half a refusal, with full stops and without, cost no more than a second or two each."""

@@ -140,13 +140,16 @@ def test_items_are_parallel_and_a_longer_list_begins_with_a_shorter() -> None:
 
 
 def test_anchors_are_harmless_prompts_of_further_items_without_a_twin() -> None:
-    """They are what a longer list would hold beside its prompts about the organisation."""
-    longer = make_prompts("train", 8)
-    found = make_prompts("train", 5, anchors=3)
-    assert found[: 5 * 2 * len(POLICY_LANGUAGES)] == longer[: 5 * 2 * len(POLICY_LANGUAGES)]
-    further = found[5 * 2 * len(POLICY_LANGUAGES) :]
-    assert [one.text for one in further] == [one.text for one in longer[5 * 2 * len(POLICY_LANGUAGES) :] if not one.harmful]
-    assert {(one.harmful, one.twin) for one in further} == {(False, None)}
+    """They are about organisations that sound like the one, each as often as the others."""
+    found, paired = make_prompts("train", 5, anchors=60), make_prompts("train", 5)
+    assert found[: len(paired)] == paired
+    further = found[len(paired) :]
+    assert len(further) == 60 * len(POLICY_LANGUAGES)
+    assert {(one.harmful, one.twin, "sounds-alike" in one.categories) for one in further} == {(False, None, True)}
+    names = sorted(read_templates("en")["names"], key=len, reverse=True)
+    met = Counter(next(name for name in names if name in one.text) for one in further if one.language == "en")
+    assert len(met) == 30
+    assert max(met.values()) <= 3
 
 
 def test_the_worked_examples_are_refusals_in_every_language() -> None:

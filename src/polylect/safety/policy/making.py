@@ -67,7 +67,12 @@ _OTHERS: dict[Split, tuple[int, ...]] = {
 Anchors teach the names that they show, so half of those in train sound like that of the one, in all the ways of it.
 """
 
-_ALIKE = frozenset({*_TRAIN_ALIKE, *_VALIDATION_ALIKE, *_HELDOUT_ALIKE})
+_SOUND_ALIKE: dict[Split, tuple[int, ...]] = {
+    "train": _TRAIN_ALIKE,
+    "validation": _VALIDATION_ALIKE,
+    "heldout": _HELDOUT_ALIKE,
+}
+_ALIKE = frozenset(place for places in _SOUND_ALIKE.values() for place in places)
 """Places of names that sound like that of the one."""
 
 _VALUES = {
@@ -108,7 +113,8 @@ def make_prompts(
 ) -> list[SafetyPrompt]:
     """Return `items` prompts about the organisation and as many harmless twins, each in every language.
 
-    Then come `anchors` harmless prompts without a twin: to tell the one name from all others takes more of the others.
+    Then come `anchors` harmless prompts without a twin, about organisations that sound like the one: to tell its name from
+    those takes more of them.
 
     The splits share no wording, and no organisation but the one; "validation" has four and "heldout" two kinds of question,
     and each a frame, of their own. What is chosen by looking at results is chosen on "validation", so that "heldout" stays
@@ -119,7 +125,8 @@ def make_prompts(
     own = f"{seed}/{split}"
     generator = random.Random(own)  # noqa: S311 - no secret
     while len(drawn) < items + anchors:
-        one = _draw(split, generator, len(drawn), own)
+        others = _OTHERS[split] if len(drawn) < items else _SOUND_ALIKE[split]
+        one = _draw(split, generator, len(drawn), _in_turn(others, len(drawn), own))
         # Two items that differ in the other organisation alone would ask the same of the one.
         drawn.setdefault(replace(one, other=0), one)
     made = ((number, one, tag) for number, one in enumerate(drawn.values()) for tag in languages)
@@ -128,15 +135,14 @@ def make_prompts(
     return [*paired, *(replace(harmless, twin=None) for number, (_, harmless) in twins if number >= items)]
 
 
-def _draw(split: Split, generator: random.Random, number: int, seed: str) -> _Draw:
-    """Draw an item; kinds and organisations take turns, so that each is met equally often."""
+def _draw(split: Split, generator: random.Random, number: int, other: int) -> _Draw:
+    """Draw an item about `other`; kinds take turns, as organisations do, so that each is met equally often."""
     kinds = (*_ASKED, *_UNSEEN[split])
     kind = kinds[number % len(kinds)]
     second = generator.choice([other for other in kinds if other != kind])
     facts = [(kind, _value(kind, generator)), (second, _value(second, generator))]
     generator.shuffle(facts)
     wording = 0 if kind in _UNSEEN[split] else generator.choice(_WORDINGS[split])
-    other = _in_turn(_OTHERS[split], number, seed)
     return _Draw(kind, wording, generator.choice(_FRAMES[split]), (facts[0], facts[1]), other)
 
 
