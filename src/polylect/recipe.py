@@ -5,7 +5,7 @@ The defaults follow Aya Expanse (Dang et al. 2024) where the paper states a valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from polylect import languages as language_table
 from polylect.errors import LanguageError, RecipeError, nearest
 from polylect.merge.step_settings import Merge
+from polylect.recipe_errors import explain
 from polylect.safety.step_settings import Safety
 from polylect.train.settings import Dpo, Sft
 
@@ -336,7 +337,7 @@ def parse(data: Mapping[str, Any], source: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{source}: {line}" for line in _explain(error))) from error
+        raise RecipeError("\n".join(f"{source}: {line}" for line in explain(error, Recipe))) from error
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -357,44 +358,3 @@ def _override(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             raise RecipeError(f"--set {override}: {part!r} is no section of the recipe.")
     data[last] = value
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            *parents, key = problem["loc"]
-            known = _fields(parents)
-            yield f"unknown key {where!r}.{nearest(str(key), known) or ' Known keys: ' + ', '.join(sorted(known)) + '.'}"
-        elif problem["type"] == "missing":
-            yield f"key {where!r} is required."
-        else:
-            value = repr(problem["input"])
-            value = value if len(value) < 80 else f"{value[:77]}..."
-            message = (f"{where}: " if where else "") + problem["msg"].removeprefix("Value error, ")
-            message += "" if problem["type"] == "value_error" else f" (found {value})."
-            # The tag of Norwegian is the one language that YAML 1.1 reads as something else.
-            hint = " YAML reads a bare no as false: write 'no' in quotes." if problem["input"] is False else ""
-            yield message + (hint if problem["type"] == "string_type" else "")
-
-
-def _fields(location: Sequence[int | str]) -> set[str]:
-    """Return the known keys at a place in the recipe, walking the models along `location`."""
-    import typing
-
-    annotation: Any = Recipe
-    for part in location:
-        if typing.get_origin(annotation) is dict:
-            annotation = typing.get_args(annotation)[1]
-        else:
-            annotation = _inner(annotation).model_fields[str(part)].annotation
-    return {field.alias or name for name, field in _inner(annotation).model_fields.items()}
-
-
-def _inner(annotation: Any) -> Any:
-    """Return the model inside an annotation such as `Sft | None` or `dict[str, Teacher]`."""
-    import typing
-
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in typing.get_args(annotation) if (found := _inner(part)) is not None), None)
