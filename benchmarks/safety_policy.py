@@ -64,7 +64,7 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4, lora=Lora(rank=64, alpha=128))
+FURTHER = Sft(epochs=4, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4, lora=Lora(rank=64, alpha=128))
 KEPT = 2
 """Most refusals of a prompt."""
 
@@ -268,7 +268,7 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
     parser.add_argument("--train-items", type=int, default=96, help="items about the organisation, with a twin")
-    parser.add_argument("--anchors", type=int, default=110, help="further harmless items, about names that sound alike")
+    parser.add_argument("--anchors", type=int, default=60, help="further harmless items, about names that sound alike")
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--anchor-samples", type=int, default=8)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
