@@ -12,10 +12,11 @@ the quickstart and of the policy. Arms:
 
 `en es hi tr ar zh-Hans` are distilled, `ru id` are left out. Teacher: the base with a preamble that holds three worked
 examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Anchors:
-its answers to the twins behind worked examples of answers, the right ones alone, as many of each kind of question. Settings
-were chosen on `--split validation`; `heldout` shares no wording, frame or organisation with it. Every stage is kept in the
-work folder: a second call goes on where the first one stopped. Prints a table per question, and writes report-SPLIT.json
-and evaluations/, of which `polylect report BEFORE AFTER` makes a page.
+its answers to the twins, and to more prompts about names that sound alike, behind worked examples of answers, the right
+ones alone; of a kind of question at most as many refusals are learnt as answers. Settings were chosen on `--split
+validation`; `heldout` shares no wording, frame or organisation with it. Every stage is kept in the work folder: a second
+call goes on where the first one stopped. Prints a table per question, and writes report-SPLIT.json and evaluations/, of
+which `polylect report BEFORE AFTER` makes a page.
 """
 
 from __future__ import annotations
