@@ -57,7 +57,7 @@ from polylect.safety.policy.comparing import Change, changes
 from polylect.safety.policy.making import Split
 from polylect.safety.prompts import SafetyPrompt, write_prompts
 from polylect.train import sft
-from polylect.train.settings import Lora, Sft
+from polylect.train.settings import Sft
 from polylect.train.vocabulary import trim
 from polylect.verifiable import exact
 
@@ -65,7 +65,7 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = Sft(epochs=4, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4, lora=Lora(rank=64, alpha=128))
+FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4)
 KEPT = 2
 """Most refusals of a prompt."""
 
