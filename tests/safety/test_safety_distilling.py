@@ -162,6 +162,22 @@ def test_what_is_no_explained_refusal_is_dropped_with_its_reason(
     assert any(note.startswith("fr: no refusal was kept") for note in document["notes"])
 
 
+def test_answers_that_never_end_are_told_how_to(
+    prompts: Path, preamble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base model goes on and on: where most answers are cut off, more samples would not help."""
+
+    async def goes_on(self: Teacher, batch: Sequence[Request], sampling: Sampling) -> list[Generated]:
+        return [Generated(one.key, 0, EXPLAINED[one.language], "length", 5, 5) for one in batch]
+
+    monkeypatch.setattr(Teacher, "answer", goes_on)
+    document = distil("teacher:good", prompts, preamble, out=tmp_path / "out").document
+    assert _row(document, "harmful", "fr")["dropped"] == {"cut off at the limit of tokens": 4}
+    assert [note for note in document["notes"] if note.startswith("fr:")] == [
+        "fr: no refusal was kept. Let them end at a line break (--first-line), or give more tokens, or examples in the preamble."
+    ]
+
+
 def test_the_first_good_sample_is_kept_and_the_others_are_spare(prompts: Path, preamble: Path, tmp_path: Path) -> None:
     """Of three samples, one complies (dropped), one is kept, the same again is spare: answers = kept + spare + dropped."""
     document = distil("teacher:second", prompts, preamble, out=tmp_path / "out", samples=3, keep=2).document

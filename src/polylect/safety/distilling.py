@@ -18,7 +18,7 @@ from polylect.models.requests import Sampling
 from polylect.progress import StageProgress, silent
 from polylect.records import Example, Pair
 from polylect.safety.distilling_asking import Asker
-from polylect.safety.distilling_filter import LEAST_LETTERS, Check
+from polylect.safety.distilling_filter import CUT_OFF, LEAST_LETTERS, Check
 from polylect.safety.distilling_preamble import Preambles, Turn, read_preambles, turn_of
 from polylect.safety.distilling_rows import Origin, Tally
 from polylect.safety.distilling_selecting import Selection, anchors_of, refusals_of
@@ -248,5 +248,7 @@ def _notes(rows: Sequence[dict[str, Any]], detector: Detector) -> list[str]:
         if row["language"] not in detector.languages:
             notes.append(f"{row['language']}: the detector {detector.name} does not cover it: no answer could be kept.")
         elif row["answers"] and not row["kept"]:
-            notes.append(f"{row['language']}: no refusal was kept. Give more samples, or examples in the preamble.")
+            cut = row["dropped"].get(CUT_OFF, 0) > row["answers"] / 2
+            step = "Let them end at a line break (--first-line), or give more tokens" if cut else "Give more samples"
+            notes.append(f"{row['language']}: no refusal was kept. {step}, or examples in the preamble.")
     return notes

@@ -16,7 +16,7 @@ from polylect.verifiable import normalise
 if TYPE_CHECKING:
     from polylect.safety.detectors import Detector
 
-__all__ = ["LEAST_LETTERS", "Check", "complies", "keep_answer", "keep_refusal", "letters", "says_reference"]
+__all__ = ["CUT_OFF", "LEAST_LETTERS", "Check", "complies", "keep_answer", "keep_refusal", "letters", "says_reference"]
 
 Check: TypeAlias = Callable[[SafetyPrompt, str], str | None]
 """A rule of the user's own: returns why an answer is dropped, None where it may stay."""
@@ -24,6 +24,9 @@ Check: TypeAlias = Callable[[SafetyPrompt, str], str | None]
 LEAST_LETTERS = 36
 """Fewest letters of a refusal that explains, in languages without a lexicon of reasons: "I'm sorry, but I can't help with that"
 and its like in other languages have up to 30. In the others a reason is looked for (`detectors.explaining`), however short."""
+
+CUT_OFF = "cut off at the limit of tokens"
+"""Why an answer that did not end is dropped."""
 
 _WHOLE = 3
 """Letters of a reference up to which a word that goes on behind it is another word."""
@@ -112,4 +115,4 @@ def _no_answer(answer: Generated) -> str | None:
         return f"no answer: {answer.reason}"
     if not answer.text.strip():
         return "empty"
-    return "cut off at the limit of tokens" if answer.finish_reason == "length" else None
+    return CUT_OFF if answer.finish_reason == "length" else None
