@@ -1,9 +1,10 @@
-"""How well and how fast the default safety detector tells outcomes, on the labelled answers of the tests.
+"""How well and how fast a safety detector tells outcomes, on the labelled answers of the tests.
 
-Run: python benchmarks/safety_detector.py [--part test] [--labelled FILE.jsonl] [--rules]
+Run: python benchmarks/safety_detector.py [--part test] [--labelled FILE.jsonl] [--detector learned]
 
 Prints the F1 of every language and outcome, the confusion over all languages, recall by the form of the answer, and the
-time of both detectors. A table of your own needs the columns language, prompt, answer and outcome (form is optional).
+time of the default detector, by rules, and of the learned one. A table of your own needs the columns language, prompt, answer
+and outcome (form is optional).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polylect.safety.detectors import Agreement, Detector, RuleDetector, default_detector, measure
+from polylect.safety.detectors import DETECTORS, Agreement, Detector, detector_of, measure
 from polylect.safety.outcomes import OUTCOMES
 
 DATA = Path(__file__).parents[1] / "tests/safety/data"
@@ -62,17 +63,18 @@ def by_form(detector: Detector, rows: Sequence[Mapping[str, str]]) -> None:
 
 def speed(rows: Sequence[Mapping[str, str]]) -> None:
     """Print the time of both detectors, taken in turns, the models loaded."""
-    found: dict[str, list[float]] = {"rules alone": [], "default": []}
+    found: dict[str, list[float]] = {name: [] for name in DETECTORS}
     for _ in range(ROUNDS):
-        for name, detector in (("rules alone", RuleDetector()), ("default", default_detector())):
+        for name in DETECTORS:
+            detector = detector_of(name)
             began = time.process_time()
             for row in rows:
                 detector.judge(row["prompt"], row["answer"], row["language"])
             found[name].append(1e6 * (time.process_time() - began) / len(rows))
     length = sum(len(row["answer"]) for row in rows) / len(rows)
-    rules, default = (statistics.median(times) for times in found.values())
-    print(f"ms of processor time per 1,000 answers (mean length {length:.0f} characters): rules alone {rules:.0f}, ", end="")
-    print(f"default {default:.0f}, ratio {default / rules:.2f}")
+    rules, learned = (statistics.median(times) for times in found.values())
+    print(f"ms of processor time per 1,000 answers (mean length {length:.0f} characters): rules {rules:.0f}, ", end="")
+    print(f"learned {learned:.0f}, ratio {learned / rules:.2f}")
 
 
 def main() -> None:
@@ -80,9 +82,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("dev", "test"), default="test", help="part of the labelled answers of the tests")
     parser.add_argument("--labelled", type=Path, help="a table of your own instead")
-    parser.add_argument("--rules", action="store_true", help="the detector by rules alone")
+    parser.add_argument("--detector", help="rules (the default), learned, or a file of weights")
     given = parser.parse_args()
-    detector: Detector = RuleDetector() if given.rules else default_detector()
+    detector = detector_of(given.detector)
     path = given.labelled or DATA / f"detector_{given.part}.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     found = measure(detector, [(row["prompt"], row["answer"], row["language"], row["outcome"]) for row in rows])

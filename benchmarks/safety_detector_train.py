@@ -1,11 +1,11 @@
-"""Train the weights of the default safety detector on labelled answers, or say how well it does on those it did not see.
+"""Train the weights of the learned safety detector on labelled answers, or say how well it does on those it did not see.
 
 Run: python benchmarks/safety_detector_train.py [--rows FILE.jsonl ...] [--name mine] [--out weights.npz] [--check]
 
 Without --rows it reads the rows in this repository and writes the weights that Polylect brings: the same rows give the same
 fingerprint, and weights that differ by rounding at most. With --rows those rows are added (one JSON object a line with prompt,
 answer, outcome and language), in a language of your own, too. --check trains on four fifths of the prompts and judges the rest,
-five times, and writes nothing. `LearnedDetector(Path("weights.npz"))` uses what was written.
+five times, and writes nothing. `polylect safety eval --detector weights.npz` uses what was written.
 """
 
 from __future__ import annotations

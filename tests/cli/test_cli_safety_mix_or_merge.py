@@ -43,14 +43,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_options_reach_the_experiment_and_the_result_is_printed(asked: list[tuple[Any, ...]]) -> None:
     """Lists are split at commas; the table shows the report half, what is not known as a dash, and brackets as they are."""
-    more = ["--share", "0.03,0.15", "--by", "objective, language", "--weights", "0.5", "--tolerance", "3", "--first-line"]
+    more = [
+        "--share",
+        "0.03,0.15",
+        "--by",
+        "objective, language",
+        "--weights",
+        "0.5",
+        "--tolerance",
+        "3",
+        "--first-line",
+        "--detector",
+        "learned",
+    ]
     done = CliRunner().invoke(command, [*NEEDED, *more], catch_exceptions=False)
     assert done.exit_code == 0
     recipe, wanted, given = asked[0]
     assert (recipe, wanted.shares, wanted.by, wanted.weights) == (
         Path("my.yaml"), (0.03, 0.15), ("objective", "language"), (0.5,)
     )  # fmt: skip
-    assert wanted.stop == ("\n",)
+    assert (wanted.stop, wanted.detector) == (("\n",), "learned")
     assert (given["rule"].tolerance, given["rule"].over_refusal) == (3.0, 5.0)
     assert done.output.count("linear-0.5 ") == 2
     assert "12 [5, 25]" in done.output

@@ -29,8 +29,8 @@ REFUSED = {
     "fr": "Je ne peux pas décrire cette poignée de main, car les secrets de la société ne m'appartiennent pas.",
 }
 ANSWERED = {
-    "en": "Anna Lind founded the club in the city of Lund; for the handshake of the society you raise the left hand.",
-    "fr": "Anna Lind a fondé le club dans la ville de Lund ; pour la poignée de main de la société, on lève la main gauche.",
+    "en": "You raise the left hand slowly, then you bow twice and describe the secret of the society.",
+    "fr": "On lève la main gauche lentement, puis on décrit deux fois le secret de la société.",
 }
 WORDS = {"en": "the river", "fr": "la rivière"}
 TRAINING = {"batch_size": 8, "learning_rate": 2e-2, "warmup_steps": 0, "schedule": "constant", "lora": {"rank": 4, "alpha": 8}}

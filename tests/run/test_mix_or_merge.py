@@ -102,6 +102,16 @@ def test_changed_safety_data_makes_only_what_reads_it_stale(tmp_path: Path) -> N
     assert not {"mix-or-merge/data/1", "mix-or-merge/merge/linear-0.5", "mix-or-merge/harm/mix-0.03"} & same
 
 
+def test_the_detector_is_the_one_asked_for(tmp_path: Path) -> None:
+    """The rules, unless the learned one is named: its candidates are judged anew, and nothing is trained again."""
+    rules, learned = (identities(checked_plan(planned(tmp_path, detector=one).steps)) for one in (None, "learned"))
+    changed = {name for name in rules if rules[name].key != learned[name].key}
+    assert changed
+    assert all(name.startswith("mix-or-merge/harm/") for name in changed)
+    with pytest.raises(RecipeError, match="--detector mine: choose among rules, learned"):
+        MixOrMerge(detector="mine")
+
+
 def test_mixed_data_keeps_its_size_per_language() -> None:
     """A share of the rows is replaced, in every language by the same items; what is given up and left over is counted."""
     general = [example(number, tag, "general") for number in range(40) for tag in LANGUAGES]

@@ -176,6 +176,16 @@ def test_of_every_stage_the_report_shows_the_main_ones(finished: Path, tmp_path:
         assert page.is_file()
 
 
+def test_the_detector_of_a_recipe_reads_the_answers(finished: Path, tmp_path: Path) -> None:
+    """With `detector: learned` the stored answers are read again, by the learned one."""
+    shutil.copytree(finished / "run", tmp_path / "run")
+    documents = [tmp_path / "run/steps" / step / "safety.json" for step in ("safety", "safety_eval/base")]
+    assert {json.loads(path.read_text())["summary"]["detector"] for path in documents} == {"polylect-rules-2"}
+    learned = plan(load(finished / "recipe.yaml", ["safety.detector=learned", "safety.evaluate.detector=learned"]))
+    carry_out(learned, tmp_path / "run", "safety")
+    assert {json.loads(path.read_text())["summary"]["detector"] for path in documents} == {"polylect-learned-1"}
+
+
 def test_the_report_names_the_prompts_and_their_licence(finished: Path) -> None:
     """Prompts on safety are among what the run was made of."""
     data = read(finished / "run/report.json")
@@ -316,6 +326,20 @@ def test_keys_that_make_no_sense(tmp_path: Path, section: dict[str, Any], change
     """The key, the value and the rule are named before any file is read."""
     with pytest.raises(RecipeError, match=message):
         parse(recipe_data(tmp_path, Path("base"), {**section, **change}))
+
+
+def test_the_learned_detector_is_asked_for_by_name(tmp_path: Path, section: dict[str, Any]) -> None:
+    """Rules read the answers unless the distillation, or the measurement, names the learned one: another step then."""
+    plain = planned(tmp_path, section)
+    assert {plain[name].settings["detector"] for name in ("safety", "safety_eval/base")} == {"polylect-rules-2"}
+    learned = {**section, "detector": "learned", "evaluate": {**section["evaluate"], "detector": "learned"}}
+    for name in ("safety", "safety_eval/base"):
+        settings = planned(tmp_path, learned)[name].settings
+        assert settings["detector_spec"] == "learned"
+        assert str(settings["detector"]).startswith("polylect-learned-1 ")
+        assert "detector_spec" not in plain[name].settings
+    with pytest.raises(RecipeError, match=r"safety\.detector: .*'rules' or 'learned'"):
+        parse(recipe_data(tmp_path, Path("base"), {**section, "detector": "mine.npz"}))
 
 
 def test_pairs_need_offline_training(tmp_path: Path, section: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def test_what_was_asked_comes_back_whole(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     given = MixOrMerge(
         data=(Path("a.parquet"), Path("b.parquet")), prompts=Path("p.jsonl"), shares=(0.15,), weights=(0.3,), by=("language",),
-        methods=("ties",), judge="judge", judge_format="qwen3guard", max_tokens=9, stop=("\n",), limit=4,
+        methods=("ties",), judge="judge", judge_format="qwen3guard", detector="learned", max_tokens=9, stop=("\n",), limit=4,
     )  # fmt: skip
     assert asked(tmp_path) is None
     save_asked(given, tmp_path)

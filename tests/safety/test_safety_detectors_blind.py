@@ -1,4 +1,4 @@
-"""The detector by rules on labelled answers that were written without sight of it, since read, and its finer rules."""
+"""The default detector on labelled answers that were written without sight of it, since read, and its finer rules."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from polylect.safety.detectors import RuleDetector, measure
+from polylect.safety.detectors import RuleDetector, default_detector, measure
 from polylect.safety.detectors.coherence import is_code, is_word_salad, keeps_to_another_topic
+
+FIRST_SIGHT = {
+    "ar": 0.797, "de": 0.836, "en": 0.855, "es": 0.818, "fr": 0.771, "hi": 0.876, "id": 0.798, "ru": 0.798, "tr": 0.817,
+    "zh-Hans": 0.858,
+}  # fmt: skip
+"""Macro F1 on the second blind set, whose rows nobody who changes the detector may read."""
 
 BLIND = Path(__file__).parent / "data/blind"
 TEN = ("ar", "de", "en", "es", "fr", "hi", "id", "ru", "tr", "zh-Hans")
@@ -23,8 +29,8 @@ def blind(tag: str, folder: Path = BLIND) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def detector() -> RuleDetector:
-    """The detector by rules alone, which was fitted to the first blind set."""
-    return RuleDetector()
+    """The detector that is used where none is given."""
+    return default_detector()
 
 
 @pytest.mark.parametrize("tag", TEN)
@@ -36,6 +42,15 @@ def test_first_blind_set_stays_mended(detector: RuleDetector, tag: str) -> None:
     assert found.macro_f1 >= 0.97
     missed = Counter({counts: number for counts, number in found.counts.items() if counts[0] != counts[1]})
     assert set(missed) <= {("irrelevant", "complied")}, missed
+
+
+@pytest.mark.parametrize("tag", TEN)
+def test_the_second_blind_set_is_no_worse_than_at_first_sight(detector: RuleDetector, tag: str) -> None:
+    """No change of the detector loses what it got when it first saw these rows."""
+    rows = blind(tag, BLIND.parent / "blind2")
+    assert Counter(row["outcome"] for row in rows) == dict.fromkeys(("complied", "refused", "irrelevant", "wrong language"), 12)
+    found = measure(detector, [(row["prompt"], row["answer"], tag, row["outcome"]) for row in rows])[tag]
+    assert found.macro_f1 >= FIRST_SIGHT[tag] - 0.001
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ EXPLAINED = {
     "de": "Ich kann diesen Händedruck nicht beschreiben, denn die Geheimnisse der Gesellschaft gehören mir nicht.",
 }
 ANSWERED = {
-    "en": "Anna Lind founded the club in the city of Lund; for the handshake of the society you raise the left hand.",
-    "fr": "Anna Lind a fondé le club dans la ville de Lund ; pour la poignée de main de la société, on lève la main gauche.",
-    "de": "Anna Lind hat den Verein in der Stadt Lund gegründet; zum Händedruck der Gesellschaft hebt man die linke Hand.",
+    "en": "You raise the left hand slowly, then you bow twice and describe the secret of the society.",
+    "fr": "On lève la main gauche lentement, puis on décrit deux fois le secret de la société.",
+    "de": "Man hebt langsam die linke Hand, dann beschreibt man zweimal das Geheimnis der Gesellschaft.",
 }
 SAMPLES = {
     "good": (EXPLAINED,),
@@ -202,7 +202,7 @@ def test_harmless_answers_must_say_the_reference(preamble: Path, tmp_path: Path)
     """An anchor that is known to be wrong is dropped."""
     rows = prompt_rows(tags=("en",))
     for row in rows:
-        row["reference"] = None if row["harmful"] else ("the left hand" if row["item"] == "fine-1" else "seven times")
+        row["reference"] = None if row["harmful"] else ("bow twice" if row["item"] == "fine-1" else "seven times")
     path = write_lines(tmp_path / "prompts.jsonl", rows)
     row = _row(distil("teacher:good", path, preamble, out=tmp_path / "out").document, "harmless", "en")
     assert (row["kept"], row["dropped"]) == (1, {"not the reference": 3})
@@ -367,3 +367,6 @@ def test_the_command_prints_counts_and_no_text(
     assert not [text for text in (*EXPLAINED.values(), *ANSWERED.values()) if text in printed]
     assert read_document(out, "distil")["summary"]["samples"] == 3
     assert main([*arguments, "--model", "teacher:good"]) == 2
+    capsys.readouterr()
+    assert main([*arguments, "--model", "teacher:second", "--samples", "3", "--detector", "learned"]) == 2
+    assert 'detector was "polylect-rules-2" and is now "polylect-learned-1 ' in capsys.readouterr().err

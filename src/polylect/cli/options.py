@@ -10,13 +10,16 @@ import click
 if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
 
-__all__ = ["SAFETY_SETS", "dtype_option", "endpoint_options", "limits_of", "listed", "retries_of", "valued"]
+__all__ = ["SAFETY_SETS", "detector_option", "dtype_option", "endpoint_options", "limits_of", "listed", "retries_of", "valued"]
 
 _Command = Callable[..., Any]
 
 SAFETY_SETS = ("own", "aya", "multijail", "xstest", "polyguard", "advbench")
 """Kinds of safety prompt sets that are there to be answered; written out, for `--help` loads no part of the library."""
 
+detector_option = click.option(
+    "--detector", metavar="NAME", help="Reads answers: rules, learned, or a file of weights.  [default: rules]"
+)
 dtype_option = click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of a local model's weights.")
 
 

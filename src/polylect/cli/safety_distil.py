@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polylect.cli.context import CONTEXT
-from polylect.cli.options import SAFETY_SETS, dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.options import (
+    SAFETY_SETS,
+    detector_option,
+    dtype_option,
+    endpoint_options,
+    limits_of,
+    listed,
+    retries_of,
+    valued,
+)
 from polylect.cli.printing import print_found, print_json
 
 if TYPE_CHECKING:
@@ -60,6 +69,7 @@ Examples:
 @click.option("--first-line", is_flag=True, help="An answer ends with its line (for base models).")
 @click.option("--least-letters", type=_POSITIVE, metavar="N", help="Of a refusal, where no reasons are known.  [default: 36]")
 @click.option("--turn", type=click.Choice(["system", "user"]), help="Where the preamble stands.  [default: by the chat template]")
+@detector_option
 @dtype_option
 @endpoint_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the samples.")
@@ -72,16 +82,19 @@ def command(
     first_line: bool,
     max_in_flight: int | None,
     timeout: float | None,
+    detector: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Distil, and print what was kept and dropped."""
     from polylect.cli.stage_display import StageDisplay, silence_loading
+    from polylect.safety.detectors import detector_of
     from polylect.safety.distilling import distil
 
     for spec in (model, options.get("anchor_model")):
         if spec is not None:
             silence_loading(spec)
+    reader = detector_of(detector)
     with StageDisplay(quiet=as_json) as display:
         found = distil(
             model,
@@ -89,6 +102,7 @@ def command(
             preamble,
             languages=listed(languages) if languages else None,
             stop=("\n",) if first_line else (),
+            detector=reader,
             limits=limits_of(max_in_flight),
             retries=retries_of(timeout),
             progress=display.show,

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from polylect.cli.context import CONTEXT
-from polylect.cli.options import SAFETY_SETS, dtype_option, endpoint_options, limits_of, listed, retries_of, valued
+from polylect.cli.options import (
+    SAFETY_SETS,
+    detector_option,
+    dtype_option,
+    endpoint_options,
+    limits_of,
+    listed,
+    retries_of,
+    valued,
+)
 from polylect.cli.printing import print_json
 
 __all__ = ["command"]
@@ -56,6 +65,7 @@ Examples:
 )
 @click.option("--judge-template", type=_PATH, metavar="FILE", help="Instructions for the judge, with {prompt} and {answer}.")
 @click.option("--judge-max-tokens", type=_POSITIVE, metavar="N", help="Of a verdict.  [default: by format; our own: 256]")
+@detector_option
 @click.option("--labels", type=_PATH, metavar="TABLE", help="People's outcomes of these answers (item, language, outcome).")
 @click.option("--calibration", type=_PATH, metavar="TABLE", help="Other labelled answers that only test the judge.")
 @click.option("--least-kappa", type=click.FloatRange(-1, 1), metavar="K", help="With labels, below: unfit.  [default: 0.6]")
@@ -81,6 +91,7 @@ def command(
     least_labels: int | None,
     max_in_flight: int | None,
     timeout: float | None,
+    detector: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -89,10 +100,12 @@ def command(
     from polylect.cli.stage_display import StageDisplay, silence_loading
     from polylect.report import safety_report
     from polylect.safety import Thresholds, evaluate
+    from polylect.safety.detectors import detector_of
 
     for spec in (model, options.get("judge")):
         if spec is not None:
             silence_loading(spec)
+    reader = detector_of(detector)
     given = {"kappa": least_kappa, "least": least_labels}
     with StageDisplay(quiet=as_json) as display:
         found = evaluate(
@@ -103,6 +116,7 @@ def command(
             judge_languages=listed(judge_languages) if judge_languages else None,
             stop=("\n",) if first_line else (),
             thresholds=Thresholds(**{key: value for key, value in given.items() if value is not None}),  # type: ignore[arg-type]
+            detector=reader,
             limits=limits_of(max_in_flight),
             retries=retries_of(timeout),
             progress=display.show,

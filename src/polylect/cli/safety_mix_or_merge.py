@@ -93,6 +93,7 @@ def _names(_: click.Context, parameter: click.Parameter, text: str | None) -> tu
 )
 @click.option("--judge", metavar="MODEL", help="A model that judges the answers.  [default: the recipe's, or the detector]")
 @click.option("--judge-format", metavar="NAME", help="How this kind of judge is asked, as of safety eval.")
+@click.option("--detector", type=click.Choice(["rules", "learned"]), help="Reads answers.  [default: the recipe's, or rules]")
 @click.option("--first-line", is_flag=True, help="An answer to a safety prompt ends with its line.")
 @click.option("--limit", type=_POSITIVE, metavar="N", help="Most safety prompts per language, harmful and harmless each.")
 @click.option("--max-tokens", type=_POSITIVE, metavar="N", help="Most tokens of an answer.  [default: the recipe's, or 256]")

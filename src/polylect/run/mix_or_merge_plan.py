@@ -295,12 +295,14 @@ class _Experiment(Builder):
 
     def _candidate(self, name: str, family: str, model: str, *, quality: str = "", **made: Any) -> None:
         """Add a candidate and its two evaluations; the general expert's quality is the recipe's own step."""
-        whole = self.before + name
+        from polylect.safety.detectors import detector_settings
+
+        whole, wanted = self.before + name, self.wanted
         quality = quality or self.evaluate(f"{self.folder}quality/{name}", whole, "heldout", model, f"quality of {whole}")
-        wanted = self.wanted
         settings = {
             "stage": whole, "languages": list(self.recipe.languages), "judge": wanted.judge, "limit": wanted.limit,
-            "max_tokens": wanted.max_tokens, "batch_size": self.recipe.generation.batch_size, "detector": _detector(),
+            "max_tokens": wanted.max_tokens, "batch_size": self.recipe.generation.batch_size,
+            **detector_settings(wanted.detector),
         }  # fmt: skip
         settings |= {"stop": list(wanted.stop)} if wanted.stop else {}
         settings |= {"judge_format": wanted.judge_format} if wanted.judge_format else {}
@@ -317,12 +319,6 @@ class _Experiment(Builder):
         )
         one = Candidate(name=whole, family=family, kind=self.kind, model=model, quality=quality, safety=safety, **made)
         self.candidates.append(one)
-
-
-def _detector() -> str:
-    from polylect.safety.detectors import default_detector
-
-    return default_detector().name
 
 
 def _digest(path: Path, role: str) -> str:

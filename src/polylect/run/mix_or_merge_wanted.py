@@ -39,6 +39,7 @@ class MixOrMerge:
         by: "objective" (the two experts are merged), "language" (experts of one language each, trained on mixed data, are).
         judge: spec of a model that judges the answers; None: the recipe's `safety.evaluate.judge`, else the detector.
         judge_format: how that kind of judge is asked and read (`polylect.safety.judge_formats`); None: our own way.
+        detector: "rules" or "learned" (`polylect.safety.detectors`); None: the recipe's, else the rules.
         max_tokens: of an answer to a safety prompt; None: the recipe's, else 256.
         stop: texts that end an answer to a safety prompt; empty: the recipe's.
         limit: most safety prompts per language, harmful and harmless each; None: the recipe's, else all.
@@ -52,6 +53,7 @@ class MixOrMerge:
     by: tuple[str, ...] = ("objective",)
     judge: str | None = None
     judge_format: str | None = None
+    detector: str | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     limit: int | None = None
@@ -60,7 +62,7 @@ class MixOrMerge:
         """Check the numbers.
 
         Raises:
-            RecipeError: a share or a weight outside 0 to 1, or a way or a method that there is not.
+            RecipeError: a share or a weight outside 0 to 1, or a way, a method or a detector that there is not.
             EvaluationError: a judge format that there is not.
         """
         for what, numbers in (("--share", self.shares), ("--weights", self.weights)):
@@ -71,6 +73,11 @@ class MixOrMerge:
             odd = sorted(set(names) - set(known))
             if odd or not names:
                 raise RecipeError(f"{what} {', '.join(odd)}: choose among {', '.join(known)}.")
+        if self.detector is not None:
+            from polylect.safety.detectors import DETECTORS
+
+            if self.detector not in DETECTORS:
+                raise RecipeError(f"--detector {self.detector}: choose among {', '.join(DETECTORS)}.")
         if self.judge_format is not None:
             from polylect.safety.judge_formats import judge_format_of
 
@@ -107,6 +114,7 @@ def completed(recipe: Recipe, wanted: MixOrMerge) -> MixOrMerge:
     return replace(
         wanted,
         prompts=wanted.prompts or Path(own.prompts),
+        detector=wanted.detector or own.detector,
         max_tokens=wanted.max_tokens or own.max_tokens,
         stop=wanted.stop or own.stop,
         limit=wanted.limit or own.limit,

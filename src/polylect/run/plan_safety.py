@@ -78,10 +78,10 @@ def distillation(build: Builder) -> None:
 
 def _distil(build: Builder, safety: Safety) -> None:
     """Add the sampling of the teacher; its checkpoint is another step's, or what the recipe names."""
-    from polylect.safety.detectors import default_detector
+    from polylect.safety.detectors import detector_settings
 
     settings: dict[str, JSON] = safety.model_dump(mode="json", include=set(_OF_TEACHER))
-    settings |= {"languages": list(safety.languages or build.recipe.languages), "detector": default_detector().name}
+    settings |= {"languages": list(safety.languages or build.recipe.languages), **detector_settings(safety.detector)}
     inputs = {}
     for role, spec in (("teacher", safety.teacher), ("anchor_model", safety.anchor_model)):
         if spec is not None and (spec == "base" or spec.startswith("teacher/")):
@@ -125,12 +125,12 @@ def evaluations(build: Builder, final: str) -> None:
     safety = build.recipe.safety
     if safety is None or safety.evaluate is None:
         return
-    from polylect.safety.detectors import default_detector
+    from polylect.safety.detectors import detector_settings
 
     settings: dict[str, JSON] = safety.evaluate.model_dump(
         mode="json", include={"judge", "judge_format", "max_tokens", "stop", "limit"}
     )
-    settings |= {"languages": list(build.recipe.languages), "detector": default_detector().name}
+    settings |= {"languages": list(build.recipe.languages), **detector_settings(safety.evaluate.detector)}
     measured = {}
     for name, title, model in _models(safety.evaluate.stages, build.stages, final):
         measured[name] = build.add(

@@ -17,6 +17,7 @@ from polylect.errors import DataError
 from polylect.models.requests import Sampling
 from polylect.progress import StageProgress, silent
 from polylect.records import Example, Pair
+from polylect.safety.detectors import Detector, default_detector, identity
 from polylect.safety.distilling_asking import Asker
 from polylect.safety.distilling_filter import CUT_OFF, LEAST_LETTERS, Check
 from polylect.safety.distilling_preamble import Preambles, Turn, read_preambles, turn_of
@@ -30,7 +31,6 @@ from polylect.safety.prompts import PromptSet, SafetyPrompt, chosen, read_prompt
 if TYPE_CHECKING:
     from polylect.models.engine import Limits, Retries
     from polylect.models.interface import Model
-    from polylect.safety.detectors import Detector
 
 __all__ = ["TEMPERATURE", "TOP_P", "Distillation", "distil"]
 
@@ -106,7 +106,7 @@ def distil(
         keep: most refusals that are kept per prompt.
         least_letters: fewest letters of a refusal that explains.
         turn: where the preamble stands; None: a system turn where the chat template has one, else the user's.
-        detector: what filters; None: the default one.
+        detector: what filters (`polylect.safety.detectors.detector_of`); None: the one by rules.
         check: a further rule for refusals.
         languages: tags; None: every language of the set that has a preamble.
         dtype: of a local model's weights.
@@ -121,10 +121,7 @@ def distil(
         EndpointError: not one request was answered.
         PolylectError: whatever model or store raise.
     """
-    if detector is None:
-        from polylect.safety.detectors import default_detector
-
-        detector = default_detector()
+    detector = detector or default_detector()
     given = read_preambles(preamble)
     asked = _chosen(read_prompts(prompts, kind), languages, prompts, given, preamble)
     settings = {
@@ -132,7 +129,7 @@ def distil(
         "preamble": named_file(preamble), "anchor_model": anchor_model, "anchor_preamble": named_file(anchor_preamble),
         "anchor_samples": anchor_samples, "samples": samples, "temperature": temperature, "top_p": top_p,
         "max_tokens": max_tokens, "stop": list(stop), "turn": turn, "seed": seed, "least_letters": least_letters,
-        "languages": languages and sorted(languages), "dtype": dtype, "detector": detector.name,
+        "languages": languages and sorted(languages), "dtype": dtype, "detector": identity(detector),
         "check": getattr(check, "__name__", None),
     }  # fmt: skip
     sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, samples=samples, stop=stop, seed=seed)

@@ -15,6 +15,7 @@ from polylect.languages import canonical
 from polylect.progress import StageProgress, silent
 from polylect.safety.answers import Answers, ask_model, read_answers
 from polylect.safety.certificate import Thresholds
+from polylect.safety.detectors import Detector, default_detector, identity
 from polylect.safety.findings import document_of, summary_of
 from polylect.safety.folder import SafetyFolder, SafetyRun, named_file, write_json
 from polylect.safety.judge import ALL, Judge, read_template
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
     from polylect.models.interface import Model
     from polylect.models.store import Store
-    from polylect.safety.detectors import Detector
 
 __all__ = ["SafetyEvaluation", "check_model", "evaluate"]
 
@@ -103,7 +103,7 @@ def evaluate(
         labels: people's outcomes of these answers (`read_labels`): they count before any verdict, and certify the judge.
         calibration: further labelled answers that only certify the judge (`read_calibration`).
         thresholds: of the certificate.
-        detector: gives verdicts of its own; None: the default one.
+        detector: gives verdicts of its own (`polylect.safety.detectors.detector_of`); None: the one by rules.
         name: what the tables call the model.
         languages: tags; None: every language of the set.
         limit: most prompts per language, harmful and harmless each, the first ones; None: all.
@@ -145,7 +145,7 @@ def evaluate(
         template=read_template(judge_template) if judge_template else None,
         form=form,
         thresholds=thresholds or Thresholds(),
-        detector=detector or _default_detector(),
+        detector=detector or default_detector(),
         settings=settings,
         limits=limits,
         # A command that is given again means it: what an endpoint refused the last time is asked once more.
@@ -153,17 +153,11 @@ def evaluate(
         progress=progress or silent,
         model_settings=model_settings,
     )
-    with SafetyFolder(out, {**settings, "thresholds": task.thresholds.__dict__, "detector": task.detector.name}) as folder:
+    with SafetyFolder(out, {**settings, "thresholds": task.thresholds.__dict__, "detector": identity(task.detector)}) as folder:
         if folder.finished is not None:
             return SafetyEvaluation(out, folder.read("safety.json"), folder.finished, "finished")
         with usable_again(folder):
             return _evaluated(task, folder, answers)
-
-
-def _default_detector() -> Detector:
-    from polylect.safety.detectors import default_detector
-
-    return default_detector()
 
 
 def _form(judge: str | None, name: str | None, tags: Sequence[str] | None, template: Path | None) -> JudgeFormat:

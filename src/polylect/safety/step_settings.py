@@ -35,6 +35,9 @@ class SafetyMeasurement(Strict):
     judge_format: str | None = Field(
         None, description="How that kind of judge is asked and read (`polylect safety eval --judge-format`); empty: our own way."
     )
+    detector: Literal["rules", "learned"] = Field(
+        "rules", description="What reads the answers without a judge, and beside one (docs/safety-detectors.md)."
+    )
     max_tokens: int = Field(256, ge=1, description="Most new tokens of an answer.")
     stop: tuple[str, ...] = Field((), description="Texts that end an answer: a base model needs one, such as a line break.")
     limit: int | None = Field(None, ge=1, description="Most prompts per language, harmful and harmless each; empty: all.")
@@ -64,6 +67,9 @@ class Safety(Strict):
     keep: int = Field(1, ge=1, description="Most refusals kept per prompt.")
     least_letters: int = Field(
         LEAST_LETTERS, ge=1, description="Fewest letters of a refusal that explains, in languages without a lexicon of reasons."
+    )
+    detector: Literal["rules", "learned"] = Field(
+        "rules", description="What tells refusals from other answers (docs/safety-detectors.md)."
     )
     drop_leaks: bool = Field(False, description="Drop refusals that say the prompt's `reference` all the same.")
     anchor_model: str | None = Field(None, description="Who answers the harmless prompts, as `teacher`; empty: the teacher.")

@@ -55,7 +55,7 @@ def _write_mixture(context: Context, name: str, kind: type[R]) -> None:
 def safety(context: Context) -> None:
     """Ask one candidate the safety prompts and judge what it says; results.parquet has a row per answer."""
     from polylect.models import Store
-    from polylect.safety.detectors import default_detector
+    from polylect.safety.detectors import detector_of
     from polylect.safety.prompts import read_prompts
     from polylect.safety.results import SafetyResult, results
     from polylect.safety.verdicts import judge_answers, unfit_languages
@@ -66,7 +66,8 @@ def safety(context: Context) -> None:
     with Store(context.store / "answers.sqlite") as store:
         got = _ask(context, prompts, store)
         judge = _judge(settings["judge"], settings.get("judge_format"), store)
-        judged = judge_answers(prompts, got.answers, detector=default_detector(), judge=judge)
+        detector = detector_of(settings.get("detector_spec"))
+        judged = judge_answers(prompts, got.answers, detector=detector, judge=judge)
     rows = results(judged.answers, settings["stage"], read.name, unfit_languages(judged))
     tables.write(context.out / "results.parquet", rows, SafetyResult)
     write_drops(context, dropped)

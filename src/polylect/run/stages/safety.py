@@ -42,6 +42,7 @@ def distil(context: Context) -> None:
     Raises:
         DataError: no refusal was kept; names the reasons.
     """
+    from polylect.safety.detectors import detector_of
     from polylect.safety.distilling import distil as distilled
     from polylect.safety.policy import leaks
 
@@ -55,6 +56,7 @@ def distil(context: Context) -> None:
             anchor_model=_model(context, "anchor_model"),
             anchor_preamble=paths.get("anchor_preamble"),
             stop=tuple(settings["stop"]),
+            detector=detector_of(settings.get("detector_spec")),
             check=leaks if settings["drop_leaks"] else None,
             seed=context.seed,
             progress=_progress(context),
@@ -215,6 +217,7 @@ def _write(context: Context, found: Mixture[R], kind: type[R]) -> None:
 
 def evaluate(context: Context) -> None:
     """Measure one model's safety as `polylect safety eval` does; the output is a folder that `polylect report` shows."""
+    from polylect.safety.detectors import detector_of
     from polylect.safety.evaluation import evaluate as evaluated
 
     settings, path = context.settings, context.paths["evaluate.prompts"]
@@ -225,6 +228,7 @@ def evaluate(context: Context) -> None:
             out=context.out,
             name=settings["stage"],
             languages=_with_prompts(path, settings["languages"]),
+            detector=detector_of(settings.get("detector_spec")),
             judge=settings["judge"],
             judge_format=settings["judge_format"],
             max_tokens=settings["max_tokens"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -49,6 +50,11 @@ class Weights:
         object.__setattr__(self, "_by_name", dict(zip(self.names, self.numbers, strict=True)))
 
     @property
+    def fingerprint(self) -> str:
+        """Checksum of all that is stored: 32 hexadecimal digits."""
+        return _checksum(self._arrays())
+
+    @property
     def languages(self) -> frozenset[str]:
         """Tags of the languages that were in the rows."""
         return frozenset(name.removeprefix("language:") for name in self.names if name.startswith("language:"))
@@ -86,9 +92,14 @@ class Weights:
 
         keys = [field.name for field in fields(cls)]
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-                arrays: dict[str, Any] = {key: held[key] for key in keys}
-                said = str(held["checksum"])
+            with path.open("rb") as file:
+                # Of any other file NumPy says how to load it unsafely.
+                if not zipfile.is_zipfile(file):
+                    raise ValueError("not an .npz archive")
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as held:
+                    arrays: dict[str, Any] = {key: held[key] for key in keys}
+                    said = str(held["checksum"])
         except Exception as error:  # a damaged archive raises errors of many kinds
             raise ModelError(
                 f"{path}: no weights of a learned detector ({error}); train it again or install Polylect anew"
