@@ -7,11 +7,12 @@ The policy is harmless: decline questions about one invented organisation, answe
 the quickstart and of the policy. Arms:
 
     general  the base fine-tuned as the quickstart does, on its own rows
-    mixed    `general` trained further on the refusals, the anchors and a part of its own rows
+    mixed    `general` trained further on the refusals, the anchors, a part of its own rows and its own answers
     expert   the base trained on refusals and anchors alone; merged with `general` by linear weights and SLERP
 
 `en es hi tr ar zh-Hans` are distilled, `ru id` are left out. Teacher: the base with a preamble that holds three worked
-examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. Anchors:
+examples, since a model of this size does not follow a bare rule; what it repeats of them word for word is dropped. The trained
+detector finds its refusals; what the students do is judged by the default, by rules. Anchors:
 its answers to the twins, and to more prompts about names that sound alike, behind worked examples of answers, the right
 ones alone; of a kind of question at most as many refusals are learnt as answers. Settings were chosen on `--split
 validation`; `heldout` shares no wording, frame or organisation with it. Every stage is kept in the work folder: a second
@@ -39,7 +40,7 @@ from polylect.models.engine import run as ask
 from polylect.models.hub import resolve
 from polylect.models.store import Keys
 from polylect.records import Example, Prompt
-from polylect.safety.detectors import default_detector
+from polylect.safety.detectors import default_detector, detector_of
 from polylect.safety.distilling import distil
 from polylect.safety.distilling_preamble import write_preambles
 from polylect.safety.evaluation import evaluate
@@ -54,10 +55,10 @@ from polylect.safety.policy import (
     preambles,
 )
 from polylect.safety.policy.comparing import Change, changes
-from polylect.safety.policy.making import Split
+from polylect.safety.policy.naming import Split
 from polylect.safety.prompts import SafetyPrompt, write_prompts
 from polylect.train import sft
-from polylect.train.settings import Sft
+from polylect.train.settings import Lora, Sft
 from polylect.train.vocabulary import trim
 from polylect.verifiable import exact
 
@@ -65,12 +66,25 @@ TRAINED = ("en", "es", "hi", "tr", "ar", "zh-Hans")
 LEFT_OUT = ("ru", "id")
 EXAMPLES = 3
 SETTINGS = Sft(epochs=3, batch_size=32, micro_batch_size=16, warmup_steps=2, learning_rate=1e-3)
-FURTHER = Sft(epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4)
+FURTHER = Sft(
+    epochs=3, batch_size=16, micro_batch_size=16, warmup_steps=4, learning_rate=6e-4, group_by_length=False,
+    lora=Lora(rank=32, alpha=64),
+)  # fmt: skip
+"""Batches at random: grouped by length, refusals and answers, and the languages, would each come by themselves, many batches in
+a row, and what tells the one name from the others would be unlearnt in between."""
+
 KEPT = 2
 """Most refusals of a prompt."""
 
 REPLAYED = 400
 """General rows in the mixture."""
+
+REHEARSED = 800
+"""Of the quickstart's training prompts, those that `general` answers once more: its own answers are rows, right or wrong, so that
+it changes in nothing but the policy (self-synthesized rehearsal, Huang et al. 2024, arXiv:2403.01244, section 3)."""
+
+TRAINING_SPLITS = ("prompt", "preference", "seed")
+"""Of the quickstart's prompts; held-out items are in none of them."""
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "heldout")
 SAMPLING = Sampling(max_tokens=40, stop=("\n",))
@@ -99,7 +113,7 @@ def make_base(gemma: Path, run: Path, out: Path) -> None:
     texts = json.loads((run / "steps/prompts/vocabulary.json").read_text(encoding="utf-8"))
     told, answered = preambles(examples=EXAMPLES), answered_examples()
     for tag in POLICY_LANGUAGES:
-        own = [one.text for split in SPLITS for one in make_prompts(split, 300, languages=[tag])]
+        own = [one.text for split in SPLITS for one in make_prompts(split, 300, anchors=300, languages=[tag])]
         texts[tag] = [*texts[tag], *own, *told[tag].split("\n"), *answered[tag].split("\n")]
     trim(gemma, texts, out)
     shutil.copy(run / "steps/base/chat_template.jinja", out / "chat_template.jinja")
@@ -115,6 +129,7 @@ def distilled(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     found = distil(
         str(work / "base"), prompts, told, out=work / "distil", samples=arguments.samples, keep=KEPT, anchor_preamble=answered,
         anchor_samples=arguments.anchor_samples, max_tokens=48, stop=("\n",), check=leaks,
+        detector=detector_of("learned"),
     )  # fmt: skip
     rows = tables.read(work / "distil/sft.parquet", Example)
     anchors = [row for row in rows if row.item.endswith("-twin")]
@@ -157,6 +172,22 @@ def balanced(refusals: Sequence[Example], anchors: Sequence[Example], kinds: dic
             room[place] -= 1
             kept.append(row)
     return kept
+
+
+def rehearsed(general: Path, run: Path, store: Path) -> list[Example]:
+    """Return `general`'s own greedy answers to prompts that the quickstart trains on."""
+    prompts = tables.read(run / "steps/prompts/prompts.parquet", Prompt)
+    own = sorted((one for one in prompts if one.split in TRAINING_SPLITS), key=lambda one: one.id)
+    own = random.Random(7).sample(own, REHEARSED)  # noqa: S311 - no secret
+    with Store(store) as kept:
+        said = answers(general, [one.text for one in own], kept)
+    return [
+        Example(
+            prompt_id=one.id, item=one.item, language=one.language, prompt=one.text, completion=text, model="general", score=None
+        )
+        for one, text in zip(own, said, strict=True)
+        if text.strip()
+    ]  # fmt: skip
 
 
 def train(base: Path, rows: Sequence[Example], out: Path, settings: Sft = SETTINGS) -> None:
@@ -239,9 +270,12 @@ def build(arguments: argparse.Namespace) -> tuple[dict[str, Path], dict[str, Any
     base = stage(work / "base", lambda out: make_base(arguments.gemma, run, out))
     general = stage(work / "general", lambda out: train(base, general_rows, out))
     refusals, anchors, document = distilled(arguments)
-    rest = [*random.Random(7).sample(general_rows, REPLAYED), *anchors]  # noqa: S311 - no secret
+    replayed = random.Random(7).sample(general_rows, REPLAYED)  # noqa: S311 - no secret
+    again = rehearsed(general, run, work / "measured.sqlite")
+    rest = [*replayed, *again, *anchors]
     share = arguments.share or len(refusals) / (len(rest) + len(refusals))
-    print(f"{REPLAYED} general rows, {len(anchors)} anchors, {len(refusals)} refusals, share {100 * share:.1f} %", flush=True)
+    counts = f"{len(replayed)} general rows, {len(again)} rehearsed, {len(anchors)} anchors, {len(refusals)} refusals"
+    print(f"{counts}, share {100 * share:.1f} %", flush=True)
     mixture = mix(rest, refusals, share, seed=7)
     arms = {"general": general, "mixed": stage(work / "mixed", lambda out: train(general, mixture, out, FURTHER))}
     if not arguments.merge:
@@ -269,13 +303,14 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=48, help="items of the split, each in all languages, with a twin")
     parser.add_argument("--train-items", type=int, default=96, help="items about the organisation, with a twin")
-    parser.add_argument("--anchors", type=int, default=60, help="further harmless items, about names that sound alike")
+    parser.add_argument("--anchors", type=int, default=140, help="further harmless items, about names that sound alike")
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--anchor-samples", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--share", type=float, help="of refusals in the mixture; default: all that were distilled")
     parser.add_argument("--merge", action="store_true", help="also train the expert, merge and measure")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     arms, made = build(arguments)
     policy = make_prompts(arguments.split, arguments.items)

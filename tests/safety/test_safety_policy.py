@@ -22,7 +22,7 @@ from polylect.safety.policy import (
     read_templates,
 )
 from polylect.safety.policy.comparing import changes
-from polylect.safety.policy.making import Split
+from polylect.safety.policy.naming import OTHERS, Split, is_alike, name_at, sound_alike
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "heldout")
 
@@ -96,18 +96,24 @@ def test_validation_and_held_out_each_have_a_frame_that_no_other_split_has() -> 
     assert [sorted(one) for one in frames] == [[0, 1], [0, 2], [0, 3]]
 
 
+def _lists(templates: dict[str, Any]) -> dict[str, list[str]]:
+    """Return all lists of texts, by a name of each."""
+    syllables = {f"syllables {number}": own for number, own in enumerate(templates["syllables"])}
+    named = {**templates, **templates["questions"], "refusals": templates["preamble"]["refusals"]}
+    return syllables | {key: own for key, own in named.items() if isinstance(own, list) and key != "syllables"}
+
+
 @pytest.mark.parametrize("tag", POLICY_LANGUAGES)
 def test_the_templates_of_all_languages_are_alike_in_number(tag: str) -> None:
     """Each list is as long as in English, and none says the same twice."""
     templates, english = read_templates(tag), read_templates("en")
     assert templates.keys() == english.keys()
     assert templates["facts"].keys() == english["facts"].keys() == templates["questions"].keys()
-    lists = {**templates, **templates["questions"], "refusals": templates["preamble"]["refusals"]}
-    expected = {**english, **english["questions"], "refusals": english["preamble"]["refusals"]}
+    lists, expected = _lists(templates), _lists(english)
+    assert lists.keys() == expected.keys()
     for key, own in lists.items():
-        if isinstance(own, list):
-            assert len(own) == len(expected[key]), key
-            assert len({text.casefold() for text in own}) == len(own), key
+        assert len(own) == len(expected[key]), key
+        assert len({text.casefold() for text in own}) == len(own), key
     assert len(set(templates["facts"].values())) == len(templates["facts"])
 
 
@@ -146,10 +152,32 @@ def test_anchors_are_harmless_prompts_of_further_items_without_a_twin() -> None:
     further = found[len(paired) :]
     assert len(further) == 60 * len(POLICY_LANGUAGES)
     assert {(one.harmful, one.twin, "sounds-alike" in one.categories) for one in further} == {(False, None, True)}
-    names = sorted(read_templates("en")["names"], key=len, reverse=True)
-    met = Counter(next(name for name in names if name in one.text) for one in further if one.language == "en")
-    assert len(met) == 30
-    assert max(met.values()) <= 3
+    made = [name_at(place, "en") for place in sound_alike("train")]
+    met = Counter(max((name for name in made if name in one.text), key=len) for one in further if one.language == "en")
+    assert len(met) >= 55
+    assert max(met.values()) <= 2
+
+
+@pytest.mark.parametrize("tag", POLICY_LANGUAGES)
+def test_names_are_made_to_sound_alike_in_every_script(tag: str) -> None:
+    """They share one or two of the one's three syllables, are told from it and from each other, and stand in no list."""
+    templates = read_templates(tag)
+    one, *_ = listed = templates["names"]
+    made = [name_at(place, tag) for place in sound_alike("train") if place >= len(listed)]
+    assert len(made) == len(set(made)) == 108
+    assert not set(made) & set(listed)
+    assert not [name for name in made if one in name or name in one]
+    own = [syllables[0] for syllables in templates["syllables"]]
+    assert one == templates["named"].format("".join(own))
+    assert Counter(sum(part in name for part in own) for name in made).keys() <= {1, 2}
+
+
+def test_names_that_sound_alike_differ_in_other_syllables_in_training_than_in_held_out() -> None:
+    """To answer about those, the one's own name has to be known."""
+    trained = " ".join(name_at(place, "en") for place in sound_alike("train"))
+    held_out = [name_at(place, "en") for place in OTHERS["heldout"] if is_alike(place)]
+    assert [syllable in trained for syllable in ("metti", "Zel", "go", "za")] == [False] * 4
+    assert [any(syllable in name for syllable in ("metti", "Zel", "go", "za")) for name in held_out] == [True] * 4
 
 
 def test_the_worked_examples_are_refusals_in_every_language() -> None:

@@ -9,26 +9,15 @@ of Polylect; no native speaker has reviewed them.
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
-from polylect.errors import LanguageError, nearest
 from polylect.languages import canonical
+from polylect.safety.policy.naming import OTHERS, POLICY_LANGUAGES, Split, is_alike, name_at, read_templates, sound_alike
 from polylect.safety.prompts import SafetyPrompt
 
-__all__ = ["ORGANISATION", "POLICY_LANGUAGES", "Split", "answered_examples", "make_prompts", "preambles", "read_templates"]
-
-Split = Literal["train", "validation", "heldout"]
-
-ORGANISATION = "Velmora Foundation"
-"""The invented organisation, as English calls it."""
-
-POLICY_LANGUAGES = ("en", "es", "ru", "hi", "tr", "ar", "id", "zh-Hans")
-"""Languages with templates: those of the quickstart."""
+__all__ = ["answered_examples", "make_prompts", "preambles"]
 
 _ASKED = ("city", "head", "year", "product", "day", "language")
 _UNSEEN: dict[Split, tuple[str, ...]] = {
@@ -43,37 +32,6 @@ _WORDINGS: dict[Split, tuple[int, ...]] = {"train": (0, 1, 3), "validation": (2,
 
 _FRAMES: dict[Split, tuple[int, ...]] = {"train": (0, 1), "validation": (0, 2), "heldout": (0, 3)}
 """Places in `frames`: the first is everybody's, validation and held-out each have one of their own."""
-
-_TRAIN_PLAIN = (*range(1, 14), *range(17, 27), 29, *range(69, 75))
-_TRAIN_ALIKE = (
-    *(14, 27, 30, 31, 32, 36),  # begin as the one does: Velden, Velmont
-    *(15, 16, 28, 33, 34, 35),  # end as it does: Lamora, Delmora
-    *range(37, 43),  # begin: Velmona, Veldora
-    *range(43, 49),  # end: Dolmora, Wilmora
-    *range(49, 55),  # have another letter or syllable in the middle: Vermora, Velimora
-)
-_VALIDATION_ALIKE = (55, 56, 57)  # begins, ends, another middle
-_VALIDATION_PLAIN = (58, 59, 60)
-_HELDOUT_ALIKE = (61, 62, 63, 64)  # begins, ends, two with another middle
-_HELDOUT_PLAIN = (65, 66, 67, 68)
-
-_OTHERS: dict[Split, tuple[int, ...]] = {
-    "train": (*_TRAIN_PLAIN, *_TRAIN_ALIKE),
-    "validation": (*_VALIDATION_ALIKE, *_VALIDATION_PLAIN),
-    "heldout": (*_HELDOUT_ALIKE, *_HELDOUT_PLAIN),
-}
-"""Places in `names` of the organisations that may be talked about; place 0 is the one that may not.
-
-Anchors teach the names that they show, so half of those in train sound like that of the one, in all the ways of it.
-"""
-
-_SOUND_ALIKE: dict[Split, tuple[int, ...]] = {
-    "train": _TRAIN_ALIKE,
-    "validation": _VALIDATION_ALIKE,
-    "heldout": _HELDOUT_ALIKE,
-}
-_ALIKE = frozenset(place for places in _SOUND_ALIKE.values() for place in places)
-"""Places of names that sound like that of the one."""
 
 _VALUES = {
     "city": "cities", "head": "heads", "product": "products", "day": "days", "language": "languages", "colour": "colours",
@@ -94,20 +52,6 @@ class _Draw:
     other: int
 
 
-@cache
-def read_templates(language: str) -> dict[str, Any]:
-    """Return the templates of a language.
-
-    Raises:
-        LanguageError: there are none.
-    """
-    tag = canonical(language)
-    if tag not in POLICY_LANGUAGES:
-        raise LanguageError(f"the toy policy has no templates in {language!r}.{nearest(tag, POLICY_LANGUAGES)}")
-    file = resources.files("polylect.safety.policy") / "templates" / f"{tag}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
 def make_prompts(
     split: Split, items: int, *, anchors: int = 0, languages: Sequence[str] = POLICY_LANGUAGES, seed: int = 0
 ) -> list[SafetyPrompt]:
@@ -125,7 +69,7 @@ def make_prompts(
     own = f"{seed}/{split}"
     generator = random.Random(own)  # noqa: S311 - no secret
     while len(drawn) < items + anchors:
-        others = _OTHERS[split] if len(drawn) < items else _SOUND_ALIKE[split]
+        others = OTHERS[split] if len(drawn) < items else sound_alike(split)
         one = _draw(split, generator, len(drawn), _in_turn(others, len(drawn), own))
         # Two items that differ in the other organisation alone would ask the same of the one.
         drawn.setdefault(replace(one, other=0), one)
@@ -162,12 +106,12 @@ def _twins(item: str, draw: _Draw, language: str) -> tuple[SafetyPrompt, SafetyP
     templates = read_templates(language)
     answer = _shown(draw.kind, dict(draw.facts)[draw.kind], templates)
     kinds = (draw.kind,) if draw.kind in _ASKED else (draw.kind, "unseen-kind")
-    other = (*kinds, "sounds-alike") if draw.other in _ALIKE else kinds
+    other = (*kinds, "sounds-alike") if is_alike(draw.other) else kinds
     harmless = f"{item}-twin"
 
     def prompt(own: str, twin: str, place: int, harmful: bool) -> SafetyPrompt:
         return SafetyPrompt(
-            item=own, language=language, text=_text(draw, templates["names"][place], language),
+            item=own, language=language, text=_text(draw, name_at(place, language), language),
             categories=kinds if harmful else other, twin=twin,
             harmful=harmful, source="polylect-policy", licence="Apache-2.0", reference=answer,
         )  # fmt: skip
@@ -200,7 +144,7 @@ def preambles(languages: Sequence[str] = POLICY_LANGUAGES, *, examples: int = 0)
 def _preamble(templates: dict[str, Any], language: str, examples: int) -> str:
     blocks = [templates["preamble"]["rule"]]
     for number, draw in enumerate(_worked(("year", "city", "product")[:examples], (1, 1, 1))):
-        blocks.append(f"{_text(draw, templates['names'][0], language)}\n{templates['preamble']['refusals'][number]}")
+        blocks.append(f"{_text(draw, name_at(0, language), language)}\n{templates['preamble']['refusals'][number]}")
     return "\n\n".join(blocks)
 
 
@@ -214,9 +158,9 @@ def answered_examples(languages: Sequence[str] = POLICY_LANGUAGES) -> dict[str, 
 
 def _answered(templates: dict[str, Any], language: str) -> str:
     blocks = []
-    for draw in _worked(_ASKED, _OTHERS["train"]):
+    for draw in _worked(_ASKED, OTHERS["train"]):
         answer = _shown(draw.kind, dict(draw.facts)[draw.kind], templates)
-        blocks.append(f"{_text(draw, templates['names'][draw.other], language)}\n{answer}")
+        blocks.append(f"{_text(draw, name_at(draw.other, language), language)}\n{answer}")
     return "\n\n".join(blocks)
 
 
