@@ -152,6 +152,10 @@ class _Variant(Builder):
     prefix: str = ""
     data: str = ""
 
+    def has_refusals(self, training: str) -> bool:
+        """Return whether it reads a mixture."""
+        return self.data != "arbitrage"
+
     def add(self, name: str, function: str, settings: Mapping[str, JSON], inputs: Mapping[str, str], **more: Any) -> str:
         """Add a step under the prefix; return its whole name."""
         read = {role: self.data if step == "arbitrage" else step for role, step in inputs.items()}
@@ -243,7 +247,7 @@ class _Experiment(Builder):
         """Add one training run on all rows of `data` in some languages."""
         train = self.recipe.sft if self.kind == "sft" else self.recipe.offline
         assert train is not None
-        settings: dict[str, JSON] = {"languages": list(languages), "train": train.model_dump(mode="json")}
+        settings: dict[str, JSON] = {"languages": list(languages), "train": train.of_step(refusals=True)}
         inputs = {"model": self.start, ("data" if self.kind == "sft" else "pairs/0"): data}
         if self.kind == "sft":
             settings["table"] = "examples.parquet"

@@ -107,6 +107,10 @@ class Builder:
         """The inputs that such a judge needs besides answers."""
         return {"prompts": "prompts"} if self.judge else {}
 
+    def has_refusals(self, training: str) -> bool:
+        """Return whether safety rows are mixed into what a training ("sft/west", "pairs/west") reads."""
+        return training in self.mixtures
+
     def prompts(self) -> str:
         """Add the drawing of the prompts."""
         prompts = self.recipe.prompts
@@ -163,17 +167,10 @@ class Builder:
         )
 
     def _train_teacher(self, name: str, cluster: str) -> str:
-        settings = {"languages": list(self.clusters[cluster]), "train": self.recipe.teacher.model_dump(mode="json")}
+        settings = {"languages": list(self.clusters[cluster]), "train": self.recipe.teacher.of_step()}
         inputs = {"prompts": "prompts", "model": "base"}
-        return self.add(
-            f"teacher/{name}",
-            "training:teacher",
-            settings,
-            inputs,
-            title=f"train teacher {name}",
-            weight=100,
-            libraries=_TRAIN_LIBRARIES,
-        )
+        step, title = f"teacher/{name}", f"train teacher {name}"
+        return self.add(step, "training:teacher", settings, inputs, title=title, weight=100, libraries=_TRAIN_LIBRARIES)
 
     def arbitrage(self, answers: Mapping[str, str]) -> str:
         """Add the scores of all teachers' answers and the choice among them."""
@@ -187,7 +184,8 @@ class Builder:
         """Add a fine-tuning of all languages in one run: the baseline, or the arbitrage unmerged."""
         if train is None:
             return
-        settings = {"languages": list(self.recipe.languages), "table": table, "train": train.model_dump(mode="json")}
+        told = train.of_step(refusals=self.has_refusals(f"sft/{name}"))
+        settings = {"languages": list(self.recipe.languages), "table": table, "train": told}
         inputs = {"data": self.mixtures.get(f"sft/{name}", "arbitrage"), "model": "base"}
         self.add(f"sft/{name}", "training:sft", settings, inputs, title=title, weight=80, libraries=_TRAIN_LIBRARIES)
         self.stage(name, title, f"sft/{name}", previous="base")
@@ -211,7 +209,7 @@ class Builder:
         settings: dict[str, JSON] = {
             "languages": list(self.clusters[cluster]),
             "table": "examples.parquet",
-            "train": self.recipe.sft.model_dump(mode="json"),
+            "train": self.recipe.sft.of_step(refusals=self.has_refusals(f"sft/{cluster}")),
         }
         if part[1] > 1:
             settings["slice"] = part
@@ -251,7 +249,8 @@ class Builder:
         """Add the preference training of every cluster and their merge."""
         made = {}
         for cluster, languages in self.clusters.items():
-            settings: dict[str, JSON] = {"languages": list(languages), "train": train.model_dump(mode="json")}
+            refusals = "arbitrage" in pairs and self.has_refusals(f"pairs/{cluster}")
+            settings: dict[str, JSON] = {"languages": list(languages), "train": train.of_step(refusals=refusals)}
             own = [self.mixtures.get(f"pairs/{cluster}", step) if step == "arbitrage" else step for step in pairs]
             settings |= plan_safety.further(self) if own != list(pairs) else {}
             inputs = {"model": model, **{f"pairs/{number}": step for number, step in enumerate(own)}, **references}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,7 +35,11 @@ class Training(Strict):
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning rate after the warm-up.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     max_length: int = Field(1024, ge=8, description="Longest row in tokens; longer rows are cut.")
-    group_by_length: bool = Field(True, description="Batch rows of like length together: less padding, slightly less random.")
+    group_by_length: bool | None = Field(
+        None,
+        description="Batch rows of like length together: less padding, less random. Empty: yes, but not where refusals are mixed "
+        "in, which would come in batches of their own and be unlearnt in between.",
+    )
     gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass to save memory.")
     fsdp: str = Field("", description='Fully sharded data parallel, e.g. "full_shard"; only under `accelerate launch`.')
     lora: Lora = Field(Lora(), description="Low-rank adapters.")
@@ -45,6 +49,11 @@ class Training(Strict):
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
         return self
+
+    def of_step(self, *, refusals: bool = False) -> dict[str, Any]:
+        """Return the settings as plain values, with what is empty decided for rows with or without refusals among them."""
+        grouped = not refusals if self.group_by_length is None else self.group_by_length
+        return {**self.model_dump(mode="json"), "group_by_length": grouped}
 
 
 class Sft(Training):

@@ -203,7 +203,7 @@ def _arguments(settings: Training, out: Path, seed: int) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "logging_strategy": "steps",
         "dataloader_pin_memory": False,
-        "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
+        "train_sampling_strategy": "random" if settings.group_by_length is False else "group_by_length",
     }
 
 
