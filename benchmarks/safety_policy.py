@@ -81,7 +81,7 @@ REPLAYED = 400
 
 REHEARSED = 800
 """Of the quickstart's training prompts, those that `general` answers once more: its own answers are rows, right or wrong, so that
-it changes in nothing but the policy (self-synthesized rehearsal, Huang et al. 2024, arXiv:2403.01244, section 3)."""
+it changes in nothing but the policy (as the outputs of self-synthesized rehearsal, Huang et al. 2024, arXiv:2403.01244)."""
 
 TRAINING_SPLITS = ("prompt", "preference", "seed")
 """Of the quickstart's prompts; held-out items are in none of them."""
