@@ -19,7 +19,9 @@ from polylect.run import execute, status
 from polylect.run.outputs import Outputs, write_manifest
 
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.path.insert(0, {helpers!r})
 from pathlib import Path
 from run_steps import diamond, step
@@ -34,6 +36,7 @@ except PolylectError as error:
     print("error:", error)
     sys.exit(error.exit_code)
 """
+# Tests that are started with nohup, too, send SIGHUP to a process that hears it.
 # There is deliberately no `if __name__ == "__main__"` above: workers must not start the caller's script again.
 
 
