@@ -279,12 +279,11 @@ def test_plans_are_deterministic_and_light(tmp_path: Path) -> None:
 def test_four_thousand_tensors_take_less_than_half_a_second(tmp_path: Path) -> None:
     """Planning takes time in proportion to the tensors: 4 models of 4,000 within 0.5 s (best of three, as other work may run)."""
     infos = [TensorInfo(f"model.layers.{i // 10}.mlp.experts.{i % 10}.up.weight", "BF16", (2, 2)) for i in range(4000)]
-    models = []
-    for name in "abcd":
-        (tmp_path / name).mkdir()
-        write(tmp_path / name / "model.safetensors", infos, [bytes(8 * len(infos))])
-        (tmp_path / name / "config.json").write_text("{}")
-        models.append(tmp_path / name)
+    models = [tmp_path / name for name in "abcd"]
+    for model in models:
+        model.mkdir()
+        write(model / "model.safetensors", infos, [bytes(8 * len(infos))])
+        (model / "config.json").write_text("{}")
     times = []
     for _ in range(3):
         start = time.perf_counter()
