@@ -154,8 +154,8 @@ def test_anchors_are_harmless_prompts_of_further_items_without_a_twin() -> None:
     assert {(one.harmful, one.twin, "sounds-alike" in one.categories) for one in further} == {(False, None, True)}
     made = [name_at(place, "en") for place in sound_alike("train")]
     met = Counter(max((name for name in made if name in one.text), key=len) for one in further if one.language == "en")
-    assert len(met) >= 55
-    assert max(met.values()) <= 2
+    assert len(met) == 60
+    assert set(met.values()) == {1}
 
 
 @pytest.mark.parametrize("tag", POLICY_LANGUAGES)

@@ -36,9 +36,6 @@ _VALIDATION_ALIKE = (55, 56, 57)  # begins, ends, another middle
 _VALIDATION_PLAIN = (58, 59, 60)
 _HELDOUT_ALIKE = (61, 62, 63, 64)  # begins, ends, two with another middle
 _HELDOUT_PLAIN = (65, 66, 67, 68)
-_LISTED = 75
-"""Names in the templates; later places are of names made of syllables."""
-
 _NEAR, _FAR = 2, 81
 """Syllables of the one in the names nearest to it, and how many names are made that have fewer."""
 
@@ -70,19 +67,21 @@ def read_templates(language: str) -> dict[str, Any]:
 def name_at(place: int, language: str) -> str:
     """Return the name of an organisation: of the templates' list, or made of syllables."""
     templates = read_templates(language)
-    return str(templates["names"][place]) if place < _LISTED else _spelled(_made()[place - _LISTED], templates)
+    listed = templates["names"]
+    return str(listed[place]) if place < len(listed) else _spelled(_made()[place - len(listed)], templates)
 
 
 def sound_alike(split: Split) -> tuple[int, ...]:
     """Return the places of names that sound like that of the one: in train those of the list, then all made ones."""
     if split == "train":
-        return (*_TRAIN_ALIKE, *range(_LISTED, _LISTED + len(_made())))
+        listed = len(read_templates("en")["names"])
+        return (*_TRAIN_ALIKE, *range(listed, listed + len(_made())))
     return _VALIDATION_ALIKE if split == "validation" else _HELDOUT_ALIKE
 
 
 def is_alike(place: int) -> bool:
     """Return whether a name sounds like that of the one."""
-    return place >= _LISTED or place in {*_TRAIN_ALIKE, *_VALIDATION_ALIKE, *_HELDOUT_ALIKE}
+    return any(place in sound_alike(split) for split in ("train", "validation", "heldout"))
 
 
 @cache
