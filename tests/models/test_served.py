@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from scripted_endpoint import Reply, Scripted, completion, error
 
 from polylect.errors import EndpointError, ModelError, PolylectError
 from polylect.models import Generated, Request, Sampling
-from polylect.models.engine import Job, Retries, run
+from polylect.models.engine import Job, Retries, run, run_async
+from polylect.models.engine.sessions import session
 from polylect.models.interface import Model, Price, RequestError
 from polylect.models.replies import retry_after
 from polylect.models.served import ServedModel
@@ -284,3 +286,32 @@ def test_wrong_key_stops_the_engine_at_once(tmp_path: Path) -> None:
             run([Job(ServedModel(endpoint.url, "m"), requests, Sampling())], store)
         assert len(store) == 0
     assert len(endpoint.bodies) <= 16
+
+
+def test_a_run_that_ends_does_not_cut_the_calls_of_another(tmp_path: Path) -> None:
+    """Two runs in one event loop share its connections: the first to end leaves them open, the last closes them."""
+    order: list[str] = []
+
+    def reply(number: int) -> Reply:
+        if "slow" in str(endpoint.bodies[number - 1]):
+            time.sleep(0.3)
+        return completion("fine")
+
+    async def both() -> list[int]:
+        async def one(text: str) -> int:
+            with Store(tmp_path / f"{text}.sqlite") as store:
+                counts = await run_async([Job(ServedModel(endpoint.url, "m"), [Request("a", text)], Sampling())], store)
+            order.append(text)
+            return counts.retried + counts.failed
+
+        slow = asyncio.create_task(one("slow"))
+        again = [await one("quick")]
+        shared = session()
+        again.append(await slow)
+        assert shared.closed
+        return again
+
+    with Scripted(reply) as endpoint:
+        assert asyncio.run(both()) == [0, 0]
+    assert order == ["quick", "slow"]
+    assert len(endpoint.bodies) == 2

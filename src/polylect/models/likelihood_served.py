@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polylect.errors import EndpointError
-from polylect.models.engine.sessions import close_session
+from polylect.models.engine.sessions import connections
 from polylect.models.engine.settings import Retries
 from polylect.models.interface import RequestError
 from polylect.models.likelihood import OptionScore, Question
@@ -77,17 +77,16 @@ class ServedLikelihood(ServedModel):
 
     async def _part(self, questions: Sequence[Question]) -> list[list[OptionScore]]:
         limit = asyncio.Semaphore(self.in_flight or _IN_FLIGHT)
+        pairs = [split_spaces(*option) for question in questions for option in question]
+        texts = list(dict.fromkeys([context for context, _ in pairs if context] + [a + b for a, b in pairs]))
         try:
-            if self._form is None:
-                self._form = await self._find_form()
-            pairs = [split_spaces(*option) for question in questions for option in question]
-            texts = list(dict.fromkeys([context for context, _ in pairs if context] + [a + b for a, b in pairs]))
-            async with asyncio.TaskGroup() as group:
-                asked = {text: group.create_task(self._tokens(text, limit)) for text in texts}
+            async with connections():
+                if self._form is None:
+                    self._form = await self._find_form()
+                async with asyncio.TaskGroup() as group:
+                    asked = {text: group.create_task(self._tokens(text, limit)) for text in texts}
         except BaseExceptionGroup as failed:
             raise _first(failed) from None
-        finally:
-            await close_session()
         tokens = {text: task.result() for text, task in asked.items()}
         scores = iter([_score(tokens.get(context, []), tokens[context + continuation]) for context, continuation in pairs])
         return [[next(scores) for _ in question] for question in questions]

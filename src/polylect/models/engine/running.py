@@ -13,7 +13,7 @@ from polylect.models.engine.commits import Commits
 from polylect.models.engine.counts import Counts
 from polylect.models.engine.lane import Lane, Shared
 from polylect.models.engine.pace import Pace
-from polylect.models.engine.sessions import close_session
+from polylect.models.engine.sessions import connections
 from polylect.models.engine.settings import Job, Limits, Retries
 from polylect.models.engine.units import units
 from polylect.models.store import Store
@@ -77,7 +77,7 @@ async def run_async(
     shared = Shared(Commits(store), counts, retries or Retries())
     ticker = asyncio.create_task(_tick(counts, progress)) if progress else None
     try:
-        async with asyncio.TaskGroup() as group:
+        async with connections(), asyncio.TaskGroup() as group:
             for lane in _lanes(jobs, store, limits or Limits(), shared):
                 lane.start(group)
     except BaseExceptionGroup as failed:
@@ -89,7 +89,6 @@ async def run_async(
         counts.tick()
         if progress:
             progress(counts)
-        await close_session()
     return counts
 
 
