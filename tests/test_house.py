@@ -31,8 +31,8 @@ PACKAGES = ["polylect", *sorted(found.name for found in walk_packages(polylect._
 REGISTERED = "polylect.prompts.kinds."
 # Settings are pydantic models, and pydantic models need pydantic: whoever imports these modules asks for settings.
 SETTINGS = {
-    "polylect.merge.step_settings", "polylect.models.pool_settings", "polylect.recipe", "polylect.safety.step_settings",
-    "polylect.train.settings",
+    "polylect.merge.step_settings", "polylect.models.pool_settings", "polylect.recipe", "polylect.recipe_safety",
+    "polylect.safety.step_settings", "polylect.train.settings",
 }  # fmt: skip
 
 

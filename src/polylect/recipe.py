@@ -15,7 +15,7 @@ from polylect import languages as language_table
 from polylect.errors import LanguageError, RecipeError, nearest
 from polylect.merge.step_settings import Merge
 from polylect.recipe_errors import explain
-from polylect.safety.step_settings import Safety
+from polylect.recipe_safety import RecipeSafety
 from polylect.train.settings import Dpo, Sft
 
 __all__ = ["Recipe", "Teacher", "load", "parse"]
@@ -242,7 +242,7 @@ class Recipe(Strict):
     )
     online: Online = Field(Online())
     merge: Merge = Field(Merge())
-    safety: Safety | None = Field(None, description="Safety context distillation and its measurement; empty: neither.")
+    safety: RecipeSafety | None = Field(None, description="Safety context distillation and its measurement; empty: neither.")
     evaluation: Evaluation = Field(Evaluation())
     runtime: Runtime = Field(Runtime())
 

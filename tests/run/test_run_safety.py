@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import runpy
-import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -24,15 +23,15 @@ from polylect.run import api
 from polylect.run.context import Context
 from polylect.run.estimate import show
 from polylect.run.keys import identities
-from polylect.run.plan import Plan, plan
+from polylect.run.plan import plan
 from polylect.run.reporting_safety import read_safety, write_safety_page
 from polylect.run.safety_inputs import texts
 from polylect.run.stages.safety import evaluate, mixture
 from polylect.run.steps import Step, checked_plan
 from polylect.run.why import why
-from polylect.run.worker import _carry_out, job_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from run_in_process import carry_out
 from safety_recipe import (
     PREAMBLES,
     REFUSED,
@@ -47,21 +46,6 @@ from safety_recipe import (
 # transformers renamed these within the 5 series; our argument and PEFT still use the names that all of it knows.
 pytestmark = pytest.mark.filterwarnings("ignore:`(is_)?gradient_checkpointing` is deprecated:FutureWarning")
 QUIET = Console(file=io.StringIO())
-
-
-def carry_out(planned: Plan, folder: Path, only: str = "") -> None:
-    """Do the steps whose name begins with `only` as their workers would, in this process: it has the libraries already."""
-    steps = checked_plan(planned.steps)
-    known = identities(steps)
-    builds = {step.name: secrets.token_hex(8) for step in steps}
-    (folder / "store").mkdir(parents=True, exist_ok=True)
-    for step in steps:
-        if not step.name.startswith(only):
-            continue
-        out = folder / "steps" / f".tmp-{step.name.replace('/', '-')}"
-        out.mkdir(parents=True)
-        inputs = {role: builds[source] for role, source in step.inputs.items()}
-        _carry_out(job_of(step, known[step.name], folder, out, folder / "log", inputs, builds[step.name]), lambda _: None)
 
 
 @pytest.fixture(scope="module")

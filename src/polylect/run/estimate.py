@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polylect.errors import ModelError
-from polylect.run.estimate_safety import growth, remarks, tokens_distilled, tokens_measured
+from polylect.run.estimate_safety import growth, remarks, rows_of_last, tokens_distilled, tokens_measured
 from polylect.run.plan import Plan
 from polylect.run.stages.judging import stage_pairs
 from polylect.run.steps import Step
@@ -167,7 +167,8 @@ def _judge(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
 def _train(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     settings = Training.model_validate({k: v for k, v in step.settings["train"].items() if k in Training.model_fields})
     split = "seed" if step.name.startswith("teacher/") else "prompt"
-    rows = len(step.settings["languages"]) * lengths.items[split] * settings.epochs / step.settings.get("slice", (0, 1))[1]
+    items = rows_of_last(plan.recipe, step, lengths.items[split])
+    rows = len(step.settings["languages"]) * items * settings.epochs / step.settings.get("slice", (0, 1))[1]
     rows = settings.steps * settings.batch_size if settings.steps else rows * growth(plan.recipe, step)
     return rows * lengths.prompt, rows * lengths.answer
 
@@ -189,6 +190,11 @@ def _distil(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     return tokens_distilled(plan.recipe, step, _CHARACTERS_PER_TOKEN)
 
 
+def _rehearse(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
+    rows = len(step.settings["languages"]) * step.settings["prompts"]
+    return rows * lengths.prompt, rows * lengths.answer
+
+
 def _measure(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
     return tokens_measured(plan.recipe, step, _CHARACTERS_PER_TOKEN)
 
@@ -196,6 +202,7 @@ def _measure(plan: Plan, step: Step, lengths: _Lengths) -> tuple[float, float]:
 _COUNTERS: dict[str, Callable[[Plan, Step, _Lengths], tuple[float, float]]] = {
     "safety:distil": _distil,
     "safety:evaluate": _measure,
+    "rehearsal:rehearse": _rehearse,
     "answers": _answers,
     "sample": _sample,
     "evaluate": _evaluate,

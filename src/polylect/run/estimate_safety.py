@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polylect.recipe import Recipe
+from polylect.run.plan_safety import LAST
 from polylect.run.safety_inputs import preambles_of, prompts_of
 from polylect.run.steps import Step
 
 if TYPE_CHECKING:
+    from polylect.recipe_safety import LastTraining
     from polylect.safety.prompts import SafetyPrompt
 
-__all__ = ["growth", "remarks", "tokens_distilled", "tokens_measured"]
+__all__ = ["growth", "remarks", "rows_of_last", "tokens_distilled", "tokens_measured"]
 
 Counted = tuple[float, float]
 """Tokens read and tokens written."""
@@ -60,11 +62,23 @@ def growth(recipe: Recipe, step: Step) -> float:
     sources = set(step.inputs.values())
     if safety is None:
         return 1.0
-    if any(name.startswith("mixture/") for name in sources):
+    if any(name.startswith(("mixture/", "safety_mixture")) for name in sources):
         return 1 / max(0.1, 1 - safety.share * (1 + safety.anchors))
     if any(name.startswith("mixture_pairs/") for name in sources) and safety.pairs < 1:
         return 1 / max(0.1, 1 - safety.pairs)
     return 1.0
+
+
+def rows_of_last(recipe: Recipe, step: Step, items: int) -> int:
+    """Return the rows without safety per language of a training: `items`, and in the one after the merges what it says."""
+    last = recipe.safety.last if recipe.safety else None
+    if last is None or step.name != LAST:
+        return items
+    return _without_safety(last, items)
+
+
+def _without_safety(last: LastTraining, items: int) -> int:
+    return (items if last.general is None else min(items, last.general)) + last.rehearsed
 
 
 def remarks(recipe: Recipe) -> list[str]:
@@ -97,9 +111,13 @@ def _out_of_reach(recipe: Recipe) -> Iterator[str]:
     harmful = [one for one in prompts_of(str(safety.prompts), "prompts") if one.harmful and not one.lost]
     told = Counter(one.language for one in harmful if one.language in asked and preambles.of(one.language) is not None)
     rest = 1 - safety.share * (1 + safety.anchors)
-    for name, languages in recipe.cluster_languages().items():
-        most = safety.keep * sum(told[tag] for tag in (recipe.languages if safety.spread == "all" else languages))
-        wanted = safety.share * len(languages) * recipe.prompts.items.prompt / rest if rest > 0 else float("inf")
+    items = recipe.prompts.items.prompt
+    trainings, everywhere = recipe.cluster_languages(), safety.spread == "all"
+    if (last := safety.last) is not None:
+        trainings, items = {"the last training": recipe.languages}, _without_safety(last, items)
+    for name, languages in trainings.items():
+        most = safety.keep * sum(told[tag] for tag in (recipe.languages if everywhere else languages))
+        wanted = safety.share * len(languages) * items / rest if rest > 0 else float("inf")
         if most < wanted:
             needed = f"about {wanted:,.0f} refusals" if rest > 0 else "more refusals than other rows"
             yield f"safety.share: {safety.share:g} takes {needed} in {name}; its prompts give at most {most:,}."

@@ -213,7 +213,8 @@ class _Experiment(Builder):
     @property
     def _apart(self) -> bool:
         """Whether the recipe's own training has safety data in it."""
-        return self.recipe.safety is not None and self.recipe.safety.prompts is not None
+        safety = self.recipe.safety
+        return safety is not None and safety.prompts is not None and (safety.last is None or safety.pairs > 0)
 
     def _general_quality(self, stages: Mapping[str, Stage]) -> str:
         return "" if self._apart else stages[_STAGES[self.kind]].results

@@ -1,7 +1,7 @@
 """From a recipe to the steps of a run: the Aya Expanse recipe, read from top to bottom.
 
     prompts -> base -> teachers -> answers -> arbitrage -> sft per cluster -> merge
-            -> offline DPO per cluster -> merge -> (sample -> DPO per cluster -> merge -> keep?) x N
+            -> offline DPO per cluster -> merge -> (sample -> DPO per cluster -> merge -> keep?) x N (-> safety SFT)
     evaluate every stage -> compare
 
 Only this module and `plan_safety`, which adds what a recipe's safety needs, order stages.
@@ -391,7 +391,7 @@ def plan(recipe: Recipe, *, check_files: bool = True) -> Plan:
     initial = model
     if recipe.offline is not None:
         model = build.preference("offline_dpo", "offline DPO", model, ["arbitrage"], recipe.offline, {})
-    model = build.online(model, initial)
+    model = plan_safety.last_training(build, build.online(model, initial))
     build.compare(references)
     plan_safety.evaluations(build, model)
     return Plan(recipe, tuple(build.steps), tuple(build.stages), references, model)

@@ -2,6 +2,8 @@
 
 base -> safety -> mixture/<cluster> -> sft/<cluster>
                -> mixture_pairs/<cluster> -> offline_dpo/<cluster>
+or, after the last merge, in place of the clusters' mixtures:
+last model -> rehearsal -> safety_mixture -> safety_sft
 safety_eval/base, safety_eval/sft, safety_eval/final
 """
 
@@ -12,17 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from polylect.run.safety_inputs import check_inputs, hashes
 from polylect.run.steps import JSON
-from polylect.safety.step_settings import Safety
 
 if TYPE_CHECKING:
+    from polylect.recipe_safety import RecipeSafety
     from polylect.run.plan import Builder, Stage
 
-__all__ = ["FINAL", "distillation", "evaluations", "further", "vocabulary"]
+__all__ = ["FINAL", "LAST", "distillation", "evaluations", "further", "last_training", "vocabulary"]
+
+LAST = "safety_sft"
+"""The fine-tuning that learns safety after the merges: a step, and the stage that it makes."""
 
 FINAL = "final"
 """Name of the evaluation of the model that a run hands over: which stage it is, is known when the run has ended."""
 
 _MODEL_LIBRARIES = ("torch", "transformers")
+_TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
+_TABLE = "examples.parquet"
 _OF_TEACHER = (
     "turn", "samples", "temperature", "top_p", "max_tokens", "stop", "keep", "least_letters", "drop_leaks", "anchor_samples",
 )  # fmt: skip
@@ -41,12 +48,12 @@ def _outside(build: Builder, files: dict[str, str]) -> dict[str, Any]:
     return {"files": hashes(files) if build.check_files else {}, "paths": files}
 
 
-def _distilled(safety: Safety) -> dict[str, str]:
+def _distilled(safety: RecipeSafety) -> dict[str, str]:
     named = {"prompts": safety.prompts, "preamble": safety.preamble, "anchor_preamble": safety.anchor_preamble}
     return {key: path for key, path in named.items() if path is not None}
 
 
-def _measured(safety: Safety) -> dict[str, str]:
+def _measured(safety: RecipeSafety) -> dict[str, str]:
     return {} if safety.evaluate is None else {"evaluate.prompts": safety.evaluate.prompts}
 
 
@@ -64,19 +71,18 @@ def distillation(build: Builder) -> None:
     if safety.prompts is None:
         return
     _distil(build, safety)
-    tables = dict.fromkeys(build.clusters, "examples.parquet")
+    tables = dict.fromkeys(build.clusters, _TABLE)
     if recipe.mixed is not None:
-        tables["mixed"] = "examples.parquet"
+        tables["mixed"] = _TABLE
     if recipe.baseline is not None:
         tables["baseline"] = "baseline.parquet"
-    for name, table in tables.items():
-        if safety.share:
-            build.mixtures[f"sft/{name}"] = _mixture(build, safety, name, table)
+    for name, table in tables.items() if safety.share and safety.last is None else ():
+        build.mixtures[f"sft/{name}"] = _mixture(build, safety, name, table)
     for name in build.clusters if safety.pairs else ():
         build.mixtures[f"pairs/{name}"] = _mixed_pairs(build, safety, name)
 
 
-def _distil(build: Builder, safety: Safety) -> None:
+def _distil(build: Builder, safety: RecipeSafety) -> None:
     """Add the sampling of the teacher; its checkpoint is another step's, or what the recipe names."""
     from polylect.safety.detectors import detector_settings
 
@@ -99,18 +105,21 @@ def further(build: Builder) -> dict[str, JSON]:
     return {"safety_languages": list(build.recipe.languages)} if safety is not None and safety.spread == "all" else {}
 
 
-def _mixture(build: Builder, safety: Safety, name: str, table: str) -> str:
-    """Add the fine-tuning data of a cluster, or of a training of all languages, with a share of refusals."""
-    languages = build.clusters.get(name, build.recipe.languages)
-    settings = {
+def _of_mixture(safety: RecipeSafety, table: str, languages: Sequence[str]) -> dict[str, JSON]:
+    return {
         "kind": "sft", "table": table, "languages": list(languages), "share": safety.share, "anchors": safety.anchors,
-        "keep_general": safety.keep_general, **further(build),
+        "keep_general": safety.keep_general,
     }  # fmt: skip
+
+
+def _mixture(build: Builder, safety: RecipeSafety, name: str, table: str) -> str:
+    """Add the fine-tuning data of a cluster, or of a training of all languages, with a share of refusals."""
+    settings = {**_of_mixture(safety, table, build.clusters.get(name, build.recipe.languages)), **further(build)}
     title = f"mix {100 * safety.share:g} % refusals into {name}"
     return build.add(f"mixture/{name}", "safety:mixture", settings, {"general": "arbitrage", "safety": "safety"}, title=title)
 
 
-def _mixed_pairs(build: Builder, safety: Safety, name: str) -> str:
+def _mixed_pairs(build: Builder, safety: RecipeSafety, name: str) -> str:
     settings = {
         "kind": "pairs", "table": "pairs.parquet", "languages": list(build.clusters[name]), "share": safety.pairs,
         "keep_general": safety.keep_general, **further(build),
@@ -118,6 +127,33 @@ def _mixed_pairs(build: Builder, safety: Safety, name: str) -> str:
     title = f"mix {100 * safety.pairs:g} % safety pairs into {name}"
     inputs = {"general": "arbitrage", "safety": "safety"}
     return build.add(f"mixture_pairs/{name}", "safety:mixture", settings, inputs, title=title)
+
+
+def last_training(build: Builder, model: str) -> str:
+    """Add the fine-tuning that learns safety after the merges, if the recipe has one; return the last model's step.
+
+    Two checkpoints that both refuse can make one that does not (docs/safety-distillation.md): here nothing is merged after it.
+    """
+    safety = build.recipe.safety
+    if safety is None or safety.last is None:
+        return model
+    languages, last = list(build.recipe.languages), safety.last
+    inputs = {"general": "arbitrage", "safety": "safety"}
+    if last.rehearsed:
+        asked = {"languages": languages, "prompts": last.rehearsed, "generation": build.generation}
+        title, own = "answer trained prompts again", {"prompts": "prompts", "model": model}
+        inputs["rehearsal"] = build.add(
+            "rehearsal", "rehearsal:rehearse", asked, own, title=title, weight=20, libraries=_MODEL_LIBRARIES
+        )
+    mixed = {**_of_mixture(safety, _TABLE, languages), "most_general": last.general}
+    title = f"mix {100 * safety.share:g} % refusals into the last training"
+    data = build.add("safety_mixture", "safety:mixture", mixed, inputs, title=title)
+    train = (last.train or build.recipe.sft).of_step(refusals=True)
+    settings = {"languages": languages, "table": _TABLE, "train": train}
+    before, title = build.stages[-1].name, "safety SFT"
+    build.add(LAST, "training:sft", settings, {"data": data, "model": model}, title=title, weight=60, libraries=_TRAIN_LIBRARIES)
+    build.stage(LAST, title, LAST, previous=before)
+    return LAST
 
 
 def evaluations(build: Builder, final: str) -> None:

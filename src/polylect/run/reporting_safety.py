@@ -9,7 +9,7 @@ from typing import Any
 
 from polylect.report import DistilledRow, MixtureRow, RunSafety, SafetyChange, SafetyRate, safety_report
 from polylect.run.plan import Plan
-from polylect.run.plan_safety import FINAL
+from polylect.run.plan_safety import FINAL, LAST
 from polylect.run.stages.safety import CHANGES
 
 __all__ = ["PAGE", "main_stages", "read_safety", "write_safety_page"]
@@ -18,7 +18,8 @@ PAGE = "safety"
 """Folder of the page on the evaluations, in the run's."""
 
 _DOCUMENT = "safety.json"
-_MIXTURES = {"mixture/": "sft", "mixture_pairs/": "pairs"}
+_MIXTURES = (("mixture/", "sft", "sft/"), ("mixture_pairs/", "pairs", "offline_dpo/"), ("safety_mixture", "sft", LAST))
+"""How the names of the steps that mix begin, what they mix, and how those of the trainings that read it begin."""
 
 
 def read_safety(plan: Plan, folder: Path, final: str) -> RunSafety | None:
@@ -90,11 +91,11 @@ def _changes(steps: Path, shown: Sequence[str]) -> Iterator[SafetyChange]:
 
 def _mixtures(plan: Plan, steps: Path) -> Iterator[MixtureRow]:
     for step in plan.steps:
-        for prefix, kind in _MIXTURES.items():
+        for prefix, kind, trained in _MIXTURES:
             if step.name.startswith(prefix):
                 notes = _json(steps / step.name / "manifest.json")["notes"]
                 names = ("rows", "safety", "anchors", "general", "share", "reached", "met")
-                training = f"{'sft' if kind == 'sft' else 'offline_dpo'}/{step.name.removeprefix(prefix)}"
+                training = f"{trained}{step.name.removeprefix(prefix)}"
                 counts = {name: notes[name] for name in names}
                 yield MixtureRow(training=training, kind=kind, short=notes["short_of_anchors"], **counts)
 

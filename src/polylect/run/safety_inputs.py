@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from polylect.errors import DataError, ModelError, RecipeError
 from polylect.recipe import Recipe
-from polylect.safety.step_settings import Safety
+from polylect.recipe_safety import RecipeSafety
 
 if TYPE_CHECKING:
     from polylect.safety.distilling_preamble import Preambles
@@ -92,7 +92,7 @@ def check_inputs(recipe: Recipe) -> None:
         _check_format(safety.evaluate.judge_format)
 
 
-def _check_models(safety: Safety) -> None:
+def _check_models(safety: RecipeSafety) -> None:
     from polylect.models.spec import parse_spec
 
     judge = safety.evaluate.judge if safety.evaluate else None
@@ -121,7 +121,7 @@ def _check_format(name: str | None) -> None:
         raise RecipeError(f"safety.evaluate.judge_format: {error}") from error
 
 
-def _check_preambles(safety: Safety, languages: Collection[str], prompts: Collection[SafetyPrompt]) -> None:
+def _check_preambles(safety: RecipeSafety, languages: Collection[str], prompts: Collection[SafetyPrompt]) -> None:
     preambles = preambles_of(str(safety.preamble), "preamble")
     harmful = {one.language for one in prompts if one.harmful and not one.lost}
     wanted = [tag for tag in safety.languages or languages if tag in harmful]

@@ -15,7 +15,7 @@ from polylect.safety.mixing import SFT_SHARE
 
 __all__ = ["Safety", "SafetyMeasurement"]
 
-_LATER = ("sft/", "merge/", "offline_dpo", "online_dpo", "keep/")
+_LATER = ("sft/", "merge/", "offline_dpo", "online_dpo", "keep/", "safety_sft")
 
 
 class Strict(BaseModel):

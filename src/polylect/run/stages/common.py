@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from polylect import tables
 from polylect.models.answers import Shots
 from polylect.models.requests import Sampling
-from polylect.records import Prompt, content_hash
+from polylect.records import Example, Prompt, content_hash
 from polylect.run.context import Context
 
-__all__ = ["DROPS", "about", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
+__all__ = ["DROPS", "about", "draw", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
+
+R = TypeVar("R", Prompt, Example)
 
 DROPS = "drops.json"
 """File of a step's output that says what was dropped: reason -> count."""
@@ -43,6 +47,18 @@ def write_drops(context: Context, drops: Mapping[str, int]) -> None:
 def order(seed: int, *parts: object) -> str:
     """Return a key that sorts things at random, the same way for the same seed on every machine."""
     return content_hash(seed, *parts)
+
+
+def draw(rows: Sequence[R], count: int | None, seed: int, name: str) -> list[R]:
+    """Return at most `count` rows per language, drawn at random; None: all."""
+    if count is None:
+        return list(rows)
+    kept, taken = [], Counter[str]()
+    for row in sorted(rows, key=lambda row: order(seed, name, row.id)):
+        taken[row.language] += 1
+        if taken[row.language] <= count:
+            kept.append(row)
+    return kept
 
 
 def sampling(context: Context, **changes: object) -> Sampling:

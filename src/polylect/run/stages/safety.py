@@ -17,7 +17,7 @@ from polylect.records import MULTIPLE, Example, Pair
 from polylect.run.context import Context
 from polylect.run.safety_inputs import prompts_of
 from polylect.run.safety_mixture import Mixture, Source, mixed_pairs, mixed_rows
-from polylect.run.stages.common import about, write_drops
+from polylect.run.stages.common import about, draw, write_drops
 
 if TYPE_CHECKING:
     from polylect.safety.prompts import SafetyPrompt
@@ -169,14 +169,14 @@ def mixture(context: Context) -> None:
     """Write the training's rows (or pairs) in some languages with a share of refusals (or safety pairs) among them.
 
     Raises:
-        DataError: there are no pairs to mix.
+        DataError: there are no pairs to mix, or no rows without safety.
     """
     settings, languages = context.settings, context.settings["languages"]
     told = settings.get("safety_languages", languages)
     safety, name = context.inputs["safety"], settings["table"]
     options: dict[str, Any] = {"keep_general": settings["keep_general"], "seed": context.seed}
     if settings["kind"] == "sft":
-        general = _read(context.inputs["general"] / name, Example, languages)
+        general = _general(context, name, languages)
         rows = _read(safety / "sft.parquet", Example, told)
         options["anchors"] = settings["anchors"]
         _write(context, mixed_rows(general, rows, _source(safety / SOURCE), settings["share"], **options), Example)
@@ -185,6 +185,29 @@ def mixture(context: Context) -> None:
     pairs = _read(safety / "pairs.parquet", Pair, told)
     _check_pairs(settings["share"], languages, len(general_pairs), len(pairs))
     _write(context, mixed_pairs(general_pairs, pairs, settings["share"], **options), Pair)
+
+
+def _general(context: Context, table: str, languages: Sequence[str]) -> list[Example]:
+    """Return the rows without safety: the arbitrage's, or some of them and the model's own answers to other prompts.
+
+    Raises:
+        DataError: of the latter there are none.
+    """
+    rows = _read(context.inputs["general"] / table, Example, languages)
+    if "most_general" not in context.settings:
+        return rows
+    rows = draw(rows, context.settings["most_general"], context.seed, "general")
+    there = {row.prompt_id for row in rows}
+    folder = context.inputs.get("rehearsal")
+    own = [] if folder is None else _read(folder / table, Example, languages)
+    kept = [row for row in own if row.prompt_id not in there]
+    context.note(arbitrage=len(rows), rehearsed=len(kept), rehearsed_elsewhere=len(own) - len(kept))
+    if not rows and not kept:
+        raise DataError(
+            "safety.last: neither a row of the arbitrage nor an answer of the model's own is left to stand beside the refusals: "
+            "a model that only refuses would be learnt. Look at drops.json of the steps `arbitrage` and `rehearsal`."
+        )
+    return [*rows, *kept]
 
 
 def _check_pairs(share: float, languages: Sequence[str], general: int, safety: int) -> None:
