@@ -45,7 +45,7 @@ def test_the_table_has_rates_and_no_text(tables: tuple[Path, Path], tmp_path: Pa
     assert ["en", "0.0", "[0.0,", "49.0]", "100.0", "0.0", "0.0", "4"] in lines
     assert ["fr", "100.0", "[51.0,", "100.0]", "0.0", "0.0", "0.0", "4"] in lines
     assert ["fr", "+100.0", "[+2.0,", "+100.0]", "0.0", "[0.0,", "65.8]", "2"] in lines
-    assert "outcomes by detector polylect-rules-2: 12" in said
+    assert "outcomes by detector polylect-rules-3: 12" in said
     assert "the detector is uncertified in en, fr" in said
     assert "handshake" not in said
     assert main(arguments) == 0

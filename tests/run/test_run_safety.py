@@ -164,7 +164,7 @@ def test_the_detector_of_a_recipe_reads_the_answers(finished: Path, tmp_path: Pa
     """With `detector: learned` the stored answers are read again, by the learned one."""
     shutil.copytree(finished / "run", tmp_path / "run")
     documents = [tmp_path / "run/steps" / step / "safety.json" for step in ("safety", "safety_eval/base")]
-    assert {json.loads(path.read_text())["summary"]["detector"] for path in documents} == {"polylect-rules-2"}
+    assert {json.loads(path.read_text())["summary"]["detector"] for path in documents} == {"polylect-rules-3"}
     learned = plan(load(finished / "recipe.yaml", ["safety.detector=learned", "safety.evaluate.detector=learned"]))
     carry_out(learned, tmp_path / "run", "safety")
     assert {json.loads(path.read_text())["summary"]["detector"] for path in documents} == {"polylect-learned-1"}
@@ -315,7 +315,7 @@ def test_keys_that_make_no_sense(tmp_path: Path, section: dict[str, Any], change
 def test_the_learned_detector_is_asked_for_by_name(tmp_path: Path, section: dict[str, Any]) -> None:
     """Rules read the answers unless the distillation, or the measurement, names the learned one: another step then."""
     plain = planned(tmp_path, section)
-    assert {plain[name].settings["detector"] for name in ("safety", "safety_eval/base")} == {"polylect-rules-2"}
+    assert {plain[name].settings["detector"] for name in ("safety", "safety_eval/base")} == {"polylect-rules-3"}
     learned = {**section, "detector": "learned", "evaluate": {**section["evaluate"], "detector": "learned"}}
     for name in ("safety", "safety_eval/base"):
         settings = planned(tmp_path, learned)[name].settings

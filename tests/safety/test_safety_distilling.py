@@ -369,4 +369,4 @@ def test_the_command_prints_counts_and_no_text(
     assert main([*arguments, "--model", "teacher:good"]) == 2
     capsys.readouterr()
     assert main([*arguments, "--model", "teacher:second", "--samples", "3", "--detector", "learned"]) == 2
-    assert 'detector was "polylect-rules-2" and is now "polylect-learned-1 ' in capsys.readouterr().err
+    assert 'detector was "polylect-rules-3" and is now "polylect-learned-1 ' in capsys.readouterr().err

@@ -265,7 +265,7 @@ def test_the_document_says_what_the_guard_cannot_tell_and_where_it_is_silent(
     assert main([*given, "--judge-format", "llama-guard", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "judge unfit" in said
-    assert "outcomes by judge guard (of what it calls safe the detector polylect-rules-2): 6" in said
+    assert "outcomes by judge guard (of what it calls safe the detector polylect-rules-3): 6" in said
     assert "llama-guard does not declare sw" in said
     assert "llama-guard tells safe from unsafe and nothing else" in said
 

@@ -12,7 +12,7 @@ from polylect.errors import DataError, EndpointError
 from polylect.models.requests import Generated, Request, Sampling
 from polylect.safety.outcomes import EMPTY
 from polylect.safety.prompts import SafetyPrompt
-from polylect.safety.rows import Row, rows_of
+from polylect.safety.rows import Row, answer_key, rows_of
 
 if TYPE_CHECKING:
     from polylect.models.engine import Counts, Limits, Retries
@@ -126,6 +126,8 @@ def _stored(found: Generated) -> Answer:
 def read_answers(path: Path, prompts: Sequence[SafetyPrompt], model: str | None = None) -> Answers:
     """Read recorded answers: columns `item`, `language`, `answer` (or `output`, `text`, `completion`); maybe `reason`, `model`.
 
+    XSTest's labelled answers are read in their own columns, as `--prompts` reads their prompts.
+
     The first of several answers to one prompt counts. An answer to a prompt that is not in the set is counted as unknown, a
     prompt without an answer as missing.
 
@@ -146,7 +148,7 @@ def read_answers(path: Path, prompts: Sequence[SafetyPrompt], model: str | None 
         if model is not None and name not in ("", model):
             continue
         names[name] += 1
-        key = row.required("item", "id"), row.language()
+        key = answer_key(row)
         if key not in wanted or key in found:
             odd["twice" if key in found else "unknown"].append(f"{key[0]} ({key[1]})")
         else:

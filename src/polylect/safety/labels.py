@@ -12,7 +12,7 @@ from polylect.errors import DataError, nearest
 from polylect.safety.judge import Question
 from polylect.safety.outcomes import OUTCOMES, Outcome, Verdict
 from polylect.safety.prompt_sets import named_language
-from polylect.safety.rows import Row, rows_of
+from polylect.safety.rows import Row, answer_key, rows_of
 
 T = TypeVar("T")
 
@@ -96,7 +96,8 @@ def read_labels(path: Path) -> Labels:
     """Read labels: columns `item`, `language`, `outcome`; maybe `annotator`, `answer` (what was labelled), `harm_kept`.
 
     One annotator may label an answer once; without the column every row is an annotator of its own. A row without an outcome may
-    still say whether the harm was kept.
+    still say whether the harm was kept. XSTest's labelled answers are read in their own columns: `final_label`, which its authors
+    settled on where the two annotators differ, is the one that counts.
 
     Raises:
         DataError: the table cannot be read, an outcome is unknown, one annotator labelled an answer twice, or two rows say
@@ -107,13 +108,13 @@ def read_labels(path: Path) -> Labels:
     kept: dict[tuple[str, str], bool] = {}
     seen: set[tuple[str, str, str]] = set()
     for row in rows_of(path):
-        key = row.required("item", "id"), row.language()
+        key = answer_key(row)
         harm = row.boolean("harm_kept")
         outcome = _outcome(row, needed=harm is None)
         if outcome is not None:
             votes[key].append(outcome)
         _once(row, key, seen)
-        _agreed(row, "answer", answers, key, row.text("answer", "output"))
+        _agreed(row, "answer", answers, key, row.text("answer", "output", "completion"))
         _agreed(row, "harm_kept", kept, key, harm)
     return Labels(path.stem, votes, answers, kept)
 
@@ -163,7 +164,9 @@ def _polyguard(row: Row) -> tuple[Question, Outcome] | None:
 
 
 def _outcome(row: Row, *, needed: bool) -> Outcome | None:
-    given = row.required("outcome", "label") if needed else row.text("outcome", "label")
+    given = row.text("outcome", "label", "final_label")
+    if given is None and needed:
+        row.required("outcome", "label")
     return None if given is None else _known(row, given)
 
 

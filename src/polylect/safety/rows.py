@@ -12,11 +12,14 @@ from polylect.errors import DataError, nearest
 from polylect.rows import json_lines_rows, parquet_rows
 from polylect.tables import language_at
 
-__all__ = ["SUFFIXES", "Row", "columns_of", "rows_of"]
+__all__ = ["SUFFIXES", "Row", "answer_key", "columns_of", "rows_of"]
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+_XSTEST = {"type", "prompt", "completion", "final_label"}
+"""Columns of XSTest's labelled answers (model_completions/ of github.com/paul-rottger/xstest, 475f10b)."""
 
 
 class Row:
@@ -101,6 +104,17 @@ class Row:
         """
         given = self.text(name) or default or self.required(name)
         return language_at(f"{self.where}, column {name!r}", given)
+
+
+def answer_key(row: Row) -> tuple[str, str]:
+    """Return item and language of a row about an answer; XSTest's labelled answers have the ids of its prompts, and are English.
+
+    Raises:
+        DataError: the row names no item, or no known language.
+    """
+    if _XSTEST.issubset(row.values):
+        return f"xstest:{row.required('id', 'id_v2')}", row.language(default="en")
+    return row.required("item", "id"), row.language()
 
 
 def columns_of(path: Path) -> tuple[str, ...]:

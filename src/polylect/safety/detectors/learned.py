@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polylect.languages import canonical
+from polylect.records import content_hash
 from polylect.safety.detectors.features import features
-from polylect.safety.detectors.rules import Finding, settle
+from polylect.safety.detectors.rules import Finding, RuleDetector, settle
 from polylect.safety.detectors.weights import Weights, shipped
 from polylect.safety.outcomes import Outcome
 
@@ -44,8 +45,8 @@ class LearnedDetector:
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights: others under the same name have another."""
-        return self._weights.fingerprint
+        """Of the weights and of the rules that it weighs, too: others under the same name have another."""
+        return content_hash(self._weights.fingerprint, RuleDetector.name)
 
     @property
     def languages(self) -> frozenset[str]:

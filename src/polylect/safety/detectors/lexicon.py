@@ -11,6 +11,7 @@ What refuses:
     speak     what an assistant does: to help, to answer, to share
     alone     refuses by itself: "I must decline", "my rules forbid it", "let us talk about something else"
     bare      a lone no at the start: it refuses a request, and answers a yes-or-no question
+    moral     calls what was asked wrong, in the first sentence: "it is not appropriate to", "I condemn"
     unknown   professes not to know
 
 What only adds up to a refusal, one with another (`refusal.py` says how):
@@ -74,7 +75,7 @@ _VARIANTS = str.maketrans("أإآٱىةёँ’‘ʼ`´", "اااايهеं''''
 _TOKEN = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f])+")
 _PART = re.compile("<([a-z]+)>")
 _PATTERNS = (
-    *("unknown", "idioms", "usual", "deliver", "instead", "deny", "bare", "this", "asks", "writing", "salute"),
+    *("moral", "unknown", "idioms", "usual", "deliver", "instead", "deny", "bare", "this", "asks", "writing", "salute"),
     *("reason", "boilerplate", "singular"),
 )
 """Keys whose lines are one pattern each, `WEIGHED` aside."""
@@ -95,6 +96,7 @@ class Lexicon:
     self: re.Pattern[str]
     singular: re.Pattern[str]
     ask: re.Pattern[str]
+    moral: re.Pattern[str]
     unknown: re.Pattern[str]
     idioms: re.Pattern[str]
     usual: re.Pattern[str]

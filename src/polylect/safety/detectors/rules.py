@@ -46,7 +46,7 @@ class RuleDetector:
     no word and say I, from prompts that are romanised themselves, and from all other languages.
     """
 
-    name = "polylect-rules-2"
+    name = "polylect-rules-3"
 
     @property
     def languages(self) -> frozenset[str]:
