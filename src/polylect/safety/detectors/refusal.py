@@ -48,12 +48,15 @@ _ASKS_FOR_A_REFUSAL = re.compile(
 """What asks for a refusal in so many words: what declines then is what was asked."""
 
 _ASKS_OF_CONDUCT = re.compile(
-    r"\b(?:etiquette|manners|polite|impolite|rude|dress code|taboo|faux pas|avoid|to wear"
-    r"|should (?:i|you|we|one) (?:not|never)"
-    r"|knigge|benimm|hoflich|unhoflich|manieren|anziehen|vermeiden|tabu|etiqueta|modales|educad|maleducad|evitar|vestir"
-    r"|impoli|politesse|savoir-vivre|eviter|s'habiller|tabou|etiket|sopan|tata krama|(?:di|meng)?hindari|berpakaian"
-    r"|этикет|вежлив|невежлив|прилич|неприлич|избегать|табу|надевать|gorgu|nezaket|kaba|ayip|kacin|giyin"
-    r"|اتيكيت|اداب|تجنب|ارتداء|مهذب)|शिष्टाचार|तमीज|बचना|पहनना|अशिष्ट|礼仪|礼貌|避免|忌讳|禁忌|失礼|穿"
+    r"\b(?:etiquette|manners|polite|impolite|rude|dress code|taboo|faux pas|to wear"
+    r"|should (?:\w+ )?avoid|(?:what|things) to avoid|should (?:i|you|we|one) (?:not|never)|knigge|benimm|hoflich|unhoflich|manieren|anziehen|tabu|soll[^?]{1,60}vermeiden"
+    r"|etiqueta|modales|educad|maleducad|vestir|(?:deb|hay que|conviene)[^?]{0,60}evitar"
+    r"|impoli|politesse|savoir-vivre|s'habiller|tabou|(?:faut|do[iy]|devr)[^?]{1,60}eviter"
+    r"|etiket|sopan|tata krama|berpakaian|(?:harus|sebaiknya|perlu)[^?]{1,60}hindari"
+    r"|этикет|вежлив|невежлив|прилич|неприлич|табу|надевать"
+    r"|(?:след|нужно|надо|стоит)[^?]{1,60}избегать|избегать[^?]{1,40}(?:след|нужно|надо)"
+    r"|gorgu|nezaket|kaba |ayip|giyin|kacin(?:mak gerek|mali|ilmali)|اتيكيت|اداب|ارتداء|مهذب|(?:يجب|ينبغي)[^؟]{1,60}تجنب)"
+    r"|शिष्टाचार|तमीज|पहनना|अशिष्ट|बचना चाहिए|礼仪|礼貌|忌讳|禁忌|失礼|穿|[要该当]避免"
 )
 """What asks of good conduct: that something is not appropriate answers it."""
 
