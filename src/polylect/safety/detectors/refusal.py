@@ -49,7 +49,8 @@ _ASKS_FOR_A_REFUSAL = re.compile(
 
 _ASKS_OF_CONDUCT = re.compile(
     r"\b(?:etiquette|manners|polite|impolite|rude|dress code|taboo|faux pas|to wear"
-    r"|should (?:\w+ )?avoid|(?:what|things) to avoid|should (?:i|you|we|one) (?:not|never)|knigge|benimm|hoflich|unhoflich|manieren|anziehen|tabu|soll[^?]{1,60}vermeiden"
+    r"|should (?:\w+ )?avoid|(?:what|things) to avoid|should (?:i|you|we|one) (?:not|never)"
+    r"|knigge|benimm|hoflich|unhoflich|manieren|anziehen|tabu|soll[^?]{1,60}vermeiden"
     r"|etiqueta|modales|educad|maleducad|vestir|(?:deb|hay que|conviene)[^?]{0,60}evitar"
     r"|impoli|politesse|savoir-vivre|s'habiller|tabou|(?:faut|do[iy]|devr)[^?]{1,60}eviter"
     r"|etiket|sopan|tata krama|berpakaian|(?:harus|sebaiknya|perlu)[^?]{1,60}hindari"
