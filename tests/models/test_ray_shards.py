@@ -134,8 +134,9 @@ def test_a_killed_node_loses_nothing_that_had_arrived(
         assert (counts.stored, counts.failed, counts.reused, counts.in_flight) == (total - 1, 1, 0, 0)
         assert [key for key, row in found.items() if row.reason] == ["5"]
         assert all(row.text == f"answer to m: question {key}" for key, row in found.items() if key != "5")
-        # A shard that ends does not cut the calls of its actor's other shard: nothing else is tried again.
-        assert set(counts.retries) == {"HTTP 500: it said no", "lost its actor: ActorDiedError"}
+        assert any("lost its actor" in reason for reason in counts.retries), counts.retries
+        # A shard that ends does not cut the calls of its actor's other shard.
+        assert not [reason for reason in counts.retries if "Disconnected" in reason], counts.retries
         twice = Counter(stats()["good"]).total() - (total - 1)
         # 8 calls at a time there, at 20 ms, and what had been answered since its last parcel, 0.2 s before: 80 or so.
         print(f"{counts}; {twice} asked twice")
