@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 Reply = tuple[int, Mapping[str, str], bytes]
@@ -35,6 +35,7 @@ class Scripted:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
 
     def __enter__(self) -> Scripted:
         endpoint = self
@@ -43,11 +44,15 @@ class Scripted:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                endpoint.paths.append(self.path)
-                endpoint.headers.append({key.lower(): value for key, value in self.headers.items()})
-                endpoint.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                # Each request has a thread of its own: its number has to be that of its body.
+                with endpoint.lock:
+                    endpoint.paths.append(self.path)
+                    endpoint.headers.append({key.lower(): value for key, value in self.headers.items()})
+                    endpoint.bodies.append(asked)
+                    number = len(endpoint.bodies)
                 reply = endpoint.reply
-                status, headers, body = reply(len(endpoint.bodies)) if callable(reply) else reply
+                status, headers, body = reply(number) if callable(reply) else reply
                 self.send_response(status)
                 for key, value in headers.items():
                     self.send_header(key, value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -291,10 +291,11 @@ def test_wrong_key_stops_the_engine_at_once(tmp_path: Path) -> None:
 def test_a_run_that_ends_does_not_cut_the_calls_of_another(tmp_path: Path) -> None:
     """Two runs in one event loop share its connections: the first to end leaves them open, the last closes them."""
     order: list[str] = []
+    quick_ended = Event()
 
     def reply(number: int) -> Reply:
         if "slow" in str(endpoint.bodies[number - 1]):
-            time.sleep(0.3)
+            assert quick_ended.wait(60)
         return completion("fine")
 
     async def both() -> list[int]:
@@ -307,6 +308,7 @@ def test_a_run_that_ends_does_not_cut_the_calls_of_another(tmp_path: Path) -> No
         slow = asyncio.create_task(one("slow"))
         again = [await one("quick")]
         shared = session()
+        quick_ended.set()
         again.append(await slow)
         assert shared.closed
         return again

@@ -7,6 +7,7 @@ import json
 import runpy
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from safety_recipe import (
     write_lines,
     write_recipe,
 )
+from scripted_endpoint import Reply, error
 
 # transformers renamed these within the 5 series; our argument and PEFT still use the names that all of it knows.
 pytestmark = pytest.mark.filterwarnings("ignore:`(is_)?gradient_checkpointing` is deprecated:FutureWarning")
@@ -214,7 +216,15 @@ def test_a_stopped_distillation_asks_only_what_is_left(llama: Path, tmp_path: Pa
     with teacher() as endpoint:
         path = write_recipe(tmp_path, llama, {**safety, "teacher": f"served:{endpoint.url}#told"})
         whole = endpoint.reply
-        endpoint.reply = lambda number: whole(number) if number <= 5 else (401, {}, b'{"error": {"message": "no such key"}}')
+
+        def five(number: int) -> Reply:
+            if number <= 5:
+                return whole(number)
+            # Requests are answered side by side: the five are there before the end is.
+            time.sleep(1.5)
+            return error(401, "no such key")
+
+        endpoint.reply = five
         with pytest.raises(EndpointError, match="401"):
             api.run(path, out=tmp_path / "run", until="safety", console=QUIET)
         endpoint.reply = whole
