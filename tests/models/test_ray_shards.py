@@ -84,26 +84,27 @@ def endpoint() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
 
 
 class Kill:
-    """Kills a node once more than one actor is at work, each on two shards, and rows came; no run ends before that.
+    """Kills a node once more than one actor is at work, each on two shards, and rows came; no run ends before that is noticed.
 
-    How soon a second actor is at work depends on the machine: with a fixed number of requests a slow one ends first.
+    How soon a second actor is at work, and how long an actor outlives its node, depends on the machine: with a fixed number of
+    requests a run may end first.
     """
 
     def __init__(self, cluster: Any, node: Any, shard: int) -> None:
-        self.shard, self.asked = shard, list[Request]()
+        self.shard, self.asked, self.noticed = shard, list[Request](), False
         self.thread = threading.Thread(target=cluster.remove_node, args=(node,), kwargs={"allow_graceful": False})
 
     def progress(self, counts: Counts) -> None:
         """Look at a run, and kill."""
+        self.noticed |= any("lost its actor" in reason for reason in (*counts.retries, *counts.reasons))
         if counts.stored and counts.in_flight > 2 * self.shard and self.thread.ident is None:
             self.thread.start()
 
     def requests(self, *, before: int, after: int) -> Iterator[Request]:
-        """Yield requests until the node is dead, at most `before`; then `after` more. An endpoint refuses the sixth."""
+        """Yield requests until the loss is noticed, at most `before`; then `after` more. An endpoint refuses the sixth."""
         left = after
         while left and len(self.asked) < before:
-            dead = self.thread.ident is not None and not self.thread.is_alive()
-            left -= dead
+            left -= self.noticed
             number = len(self.asked)
             self.asked.append(Request(str(number), f"question {number}" + (" [400]" if number == 5 else "")))
             yield self.asked[-1]
