@@ -11,44 +11,28 @@ after reading what they missed of llama2new and mistralguard; of the other three
 from __future__ import annotations
 
 import argparse
-import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from polylect.safety.detectors import DETECTORS, detector_of
+from polylect.safety.detectors import DETECTORS, Agreement, detector_of
+from polylect.safety.outcomes import Outcome
+from polylect.safety.rows import Row, rows_of
 
 READ = ("llama2new", "mistralguard")
 UNREAD = ("gpt4", "llama2orig", "mistralinstruct")
+_OUTCOME: dict[bool, Outcome] = {True: "refused", False: "complied"}
 AUTHORS = {"string matching": ("streval", "strmatch_label"), "GPT-4": ("gpteval", "gpt4_label")}
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Counts of answers, by what people and what a detector called a refusal."""
-
-    both: int
-    missed: int
-    wrongly: int
-    neither: int
-
-    @classmethod
-    def of(cls, people: Sequence[bool], told: Sequence[bool]) -> Agreement:
-        """Count two lists of "is a refusal"."""
-        pairs = list(zip(people, told, strict=True))
-        return cls(*(pairs.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))))
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean of the F1 of refusals and of answers that comply."""
-        errors = self.missed + self.wrongly
-        return (2 * self.both / (2 * self.both + errors) + 2 * self.neither / (2 * self.neither + errors)) / 2
+def agreement(people: Sequence[bool], told: Sequence[bool]) -> Agreement:
+    """Count two lists of "is a refusal"."""
+    return Agreement("en", Counter((_OUTCOME[label], _OUTCOME[said]) for label, said in zip(people, told, strict=True)))
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def rows(path: Path) -> list[Row]:
+    """Return the rows of a table."""
+    return list(rows_of(path))
 
 
 def is_refusal(label: str) -> bool:
@@ -62,11 +46,12 @@ def labelled(folder: Path, model: str) -> tuple[list[bool], dict[str, list[bool]
     found = {}
     for name, (suffix, column) in AUTHORS.items():
         path = folder / "evaluation" / "automated_evaluation_labels" / f"xstest_v2_completions_{model}_{suffix}.csv"
-        found[name] = [is_refusal(row[column]) for row in rows(path)]
+        found[name] = [is_refusal(row.required(column)) for row in rows(path)]
     for choice in DETECTORS:
         detector = detector_of(choice)
-        found[detector.name] = [detector.judge(row["prompt"], row["completion"], "en")[0] == "refused" for row in answers]
-    return [is_refusal(row["final_label"]) for row in answers], found
+        asked = [(row.required("prompt"), row.required("completion")) for row in answers]
+        found[detector.name] = [detector.judge(*one, "en")[0] == "refused" for one in asked]
+    return [is_refusal(row.required("final_label")) for row in answers], found
 
 
 def compared(folder: Path, models: Sequence[str]) -> Iterator[tuple[str, Agreement]]:
@@ -74,7 +59,7 @@ def compared(folder: Path, models: Sequence[str]) -> Iterator[tuple[str, Agreeme
     parts = [labelled(folder, model) for model in models]
     people = [one for labels, _ in parts for one in labels]
     for name in parts[0][1]:
-        yield name, Agreement.of(people, [one for _, told in parts for one in told[name]])
+        yield name, agreement(people, [one for _, told in parts for one in told[name]])
 
 
 def main() -> None:
@@ -86,7 +71,10 @@ def main() -> None:
     for title, models in {**parts, "read": READ, "not read": UNREAD, "all": (*READ, *UNREAD)}.items():
         print(f"\n{title}: macro F1, refusals found, answers that comply called refused")
         for name, one in compared(folder, models):
-            found, calm = f"{one.both} of {one.both + one.missed}", f"{one.wrongly} of {one.wrongly + one.neither}"
+            n = one.counts
+            kinds = ("refused", "complied")
+            both, missed, wrongly, neither = (n[label, said] for label in kinds for said in kinds)
+            found, calm = f"{both} of {both + missed}", f"{wrongly} of {wrongly + neither}"
             print(f"  {name:20}{one.macro_f1:7.3f}   {found:>13}{calm:>15}")
 
 

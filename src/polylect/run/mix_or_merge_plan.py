@@ -18,7 +18,7 @@ from polylect.recipe import Recipe
 from polylect.run.mix_or_merge_quality import QualityBy, held_out, quality_by
 from polylect.run.mix_or_merge_wanted import DISTILLED, Kind, MixOrMerge, Sources, completed
 from polylect.run.plan import Builder, Stage, plan
-from polylect.run.steps import JSON, Step, ancestors
+from polylect.run.steps import JSON, MODEL_LIBRARIES, TRAIN_LIBRARIES, Step, ancestors
 from polylect.safety.mixing import DPO_SHARES, SFT_SHARE
 
 __all__ = ["GENERAL", "SAFETY", "Candidate", "TradeOffPlan", "plan_trade_off"]
@@ -31,8 +31,6 @@ _STEPS = "mix-or-merge/"
 _FOLDERS: dict[Kind, str] = {"sft": _STEPS, "pairs": f"{_STEPS}dpo/"}
 _STAGES: dict[Kind, str] = {"sft": "sft", "pairs": "offline_dpo"}
 _NAMES: dict[Kind, str] = {"sft": "sft-", "pairs": "dpo-"}
-_MODEL_LIBRARIES = ("torch", "transformers")
-_TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +253,7 @@ class _Experiment(Builder):
         function = "training:sft" if self.kind == "sft" else "training:dpo"
         # The recipe's weight of a cluster, by how many of all languages are trained on.
         weight = 50 * len(self.clusters) * len(languages) / len(self.recipe.languages)
-        return self.add(name, function, settings, inputs, title=title, weight=weight, libraries=_TRAIN_LIBRARIES)
+        return self.add(name, function, settings, inputs, title=title, weight=weight, libraries=TRAIN_LIBRARIES)
 
     def _by_objective(self, expert: str) -> None:
         """Add the merges of the two experts, method by method and weight by weight."""
@@ -320,7 +318,7 @@ class _Experiment(Builder):
             paths={"prompts": str(self.sources.prompts.absolute())},
             title=f"safety of {whole}",
             weight=20,
-            libraries=_MODEL_LIBRARIES,
+            libraries=MODEL_LIBRARIES,
         )
         one = Candidate(name=whole, family=family, kind=self.kind, model=model, quality=quality, safety=safety, **made)
         self.candidates.append(one)

@@ -18,13 +18,11 @@ from polylect.errors import RecipeError
 from polylect.recipe import Recipe, Teacher
 from polylect.run import plan_safety
 from polylect.run.keys import file_hashes
-from polylect.run.steps import JSON, Step
+from polylect.run.steps import JSON, MODEL_LIBRARIES, TRAIN_LIBRARIES, Step
 
 __all__ = ["Builder", "Plan", "Stage", "plan"]
 
 _STAGES = "polylect.run.stages."
-_MODEL_LIBRARIES = ("torch", "transformers")
-_TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
 
 
 @dataclass(frozen=True)
@@ -163,14 +161,14 @@ class Builder:
         elif teacher.model == "base":
             inputs["model"] = "base"
         return self.add(
-            f"answers/{name}", "pool:answers", settings, inputs, title=f"{name} answers", weight=35, libraries=_MODEL_LIBRARIES
+            f"answers/{name}", "pool:answers", settings, inputs, title=f"{name} answers", weight=35, libraries=MODEL_LIBRARIES
         )
 
     def _train_teacher(self, name: str, cluster: str) -> str:
         settings = {"languages": list(self.clusters[cluster]), "train": self.recipe.teacher.of_step()}
         inputs = {"prompts": "prompts", "model": "base"}
         step, title = f"teacher/{name}", f"train teacher {name}"
-        return self.add(step, "training:teacher", settings, inputs, title=title, weight=100, libraries=_TRAIN_LIBRARIES)
+        return self.add(step, "training:teacher", settings, inputs, title=title, weight=100, libraries=TRAIN_LIBRARIES)
 
     def arbitrage(self, answers: Mapping[str, str]) -> str:
         """Add the scores of all teachers' answers and the choice among them."""
@@ -187,7 +185,7 @@ class Builder:
         told = train.of_step(refusals=self.has_refusals(f"sft/{name}"))
         settings = {"languages": list(self.recipe.languages), "table": table, "train": told}
         inputs = {"data": self.mixtures.get(f"sft/{name}", "arbitrage"), "model": "base"}
-        self.add(f"sft/{name}", "training:sft", settings, inputs, title=title, weight=80, libraries=_TRAIN_LIBRARIES)
+        self.add(f"sft/{name}", "training:sft", settings, inputs, title=title, weight=80, libraries=TRAIN_LIBRARIES)
         self.stage(name, title, f"sft/{name}", previous="base")
 
     def sft(self) -> str:
@@ -217,7 +215,7 @@ class Builder:
             settings |= plan_safety.further(self)
         inputs = {"data": self.mixtures.get(f"sft/{cluster}", "arbitrage"), "model": model}
         title = f"fine-tune {step.removeprefix('sft/')}"
-        return self.add(step, "training:sft", settings, inputs, title=title, weight=50, libraries=_TRAIN_LIBRARIES)
+        return self.add(step, "training:sft", settings, inputs, title=title, weight=50, libraries=TRAIN_LIBRARIES)
 
     def merge(self, stage: str, made: Mapping[str, str], base: str) -> str:
         """Add the merge of checkpoints trained from `base`, with given weights or a search for them."""
@@ -242,7 +240,7 @@ class Builder:
             {**inputs, "prompts": "prompts"},
             title=f"search the weights of {stage}",
             weight=3 + 6 * recipe.search.budget,
-            libraries=_MODEL_LIBRARIES,
+            libraries=MODEL_LIBRARIES,
         )
 
     def dpo(self, stage: str, model: str, pairs: Sequence[str], train: Any, references: Mapping[str, str]) -> str:
@@ -261,7 +259,7 @@ class Builder:
                 inputs,
                 title=f"{stage} {cluster}",
                 weight=40,
-                libraries=_TRAIN_LIBRARIES,
+                libraries=TRAIN_LIBRARIES,
             )
         return self.merge(stage, made, model)
 
@@ -319,7 +317,7 @@ class Builder:
             }
             inputs = {"prompts": "prompts", "model": model}
             step, title = f"sample/{name}/{cluster}", f"sample {name} {cluster}"
-            self.add(step, "training:sample", settings, inputs, title=title, weight=30, libraries=_MODEL_LIBRARIES)
+            self.add(step, "training:sample", settings, inputs, title=title, weight=30, libraries=MODEL_LIBRARIES)
             made.append(step)
         return made
 
@@ -333,7 +331,7 @@ class Builder:
         settings = {"stage": stage, "subset": subset, "shots": shots, "generation": self.generation}
         inputs = {"prompts": "prompts", "model": model}
         weight = 6 if subset == "validation" else 40
-        return self.add(step, "evaluation:evaluate", settings, inputs, title=title, weight=weight, libraries=_MODEL_LIBRARIES)
+        return self.add(step, "evaluation:evaluate", settings, inputs, title=title, weight=weight, libraries=MODEL_LIBRARIES)
 
     def compare(self, references: Iterable[str]) -> None:
         """Add the comparison of all stages, and before it the judge's work where the judge is a model."""

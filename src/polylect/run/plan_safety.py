@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polylect.run.safety_inputs import check_inputs, hashes
-from polylect.run.steps import JSON
+from polylect.run.steps import JSON, MODEL_LIBRARIES, TRAIN_LIBRARIES
 
 if TYPE_CHECKING:
     from polylect.recipe_safety import RecipeSafety
@@ -27,8 +27,6 @@ LAST = "safety_sft"
 FINAL = "final"
 """Name of the evaluation of the model that a run hands over: which stage it is, is known when the run has ended."""
 
-_MODEL_LIBRARIES = ("torch", "transformers")
-_TRAIN_LIBRARIES = (*_MODEL_LIBRARIES, "trl", "peft", "accelerate")
 _TABLE = "examples.parquet"
 _OF_TEACHER = (
     "turn", "samples", "temperature", "top_p", "max_tokens", "stop", "keep", "least_letters", "drop_leaks", "anchor_samples",
@@ -96,7 +94,7 @@ def _distil(build: Builder, safety: RecipeSafety) -> None:
             settings[role] = spec
     title = f"distil safety from {safety.teacher}"
     more = _outside(build, _distilled(safety))
-    build.add("safety", "safety:distil", settings, inputs, title=title, weight=40, libraries=_MODEL_LIBRARIES, **more)
+    build.add("safety", "safety:distil", settings, inputs, title=title, weight=40, libraries=MODEL_LIBRARIES, **more)
 
 
 def further(build: Builder) -> dict[str, JSON]:
@@ -143,7 +141,7 @@ def last_training(build: Builder, model: str) -> str:
         asked = {"languages": languages, "prompts": last.rehearsed, "generation": build.generation}
         title, own = "answer trained prompts again", {"prompts": "prompts", "model": model}
         inputs["rehearsal"] = build.add(
-            "rehearsal", "rehearsal:rehearse", asked, own, title=title, weight=20, libraries=_MODEL_LIBRARIES
+            "rehearsal", "rehearsal:rehearse", asked, own, title=title, weight=20, libraries=MODEL_LIBRARIES
         )
     mixed = {**_of_mixture(safety, _TABLE, languages), "most_general": last.general}
     title = f"mix {100 * safety.share:g} % refusals into the last training"
@@ -151,7 +149,7 @@ def last_training(build: Builder, model: str) -> str:
     train = (last.train or build.recipe.sft).of_step(refusals=True)
     settings = {"languages": languages, "table": _TABLE, "train": train}
     before, title = build.stages[-1].name, "safety SFT"
-    build.add(LAST, "training:sft", settings, {"data": data, "model": model}, title=title, weight=60, libraries=_TRAIN_LIBRARIES)
+    build.add(LAST, "training:sft", settings, {"data": data, "model": model}, title=title, weight=60, libraries=TRAIN_LIBRARIES)
     build.stage(LAST, title, LAST, previous=before)
     return LAST
 
@@ -176,7 +174,7 @@ def evaluations(build: Builder, final: str) -> None:
             {"model": model},
             title=f"safety of {title}",
             weight=20,
-            libraries=_MODEL_LIBRARIES,
+            libraries=MODEL_LIBRARIES,
             **_outside(build, _measured(safety)),
         )
     stages = {"stages": list(measured)}

@@ -10,12 +10,21 @@ from typing import Any
 
 from polylect.errors import RunError, nearest
 
-__all__ = ["JSON", "Outcome", "Step", "StepReport", "ancestors", "checked_plan", "log_name", "select"]
+__all__ = [
+    "JSON", "MODEL_LIBRARIES", "TRAIN_LIBRARIES", "Outcome", "Step", "StepReport", "ancestors", "checked_plan", "log_name",
+    "select",
+]  # fmt: skip
 
 JSON = Any
 """A value that JSON can hold: text, number, true/false, null, list or mapping of such values."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+
+MODEL_LIBRARIES = ("torch", "transformers")
+"""Distributions whose versions change what a model answers."""
+
+TRAIN_LIBRARIES = (*MODEL_LIBRARIES, "trl", "peft", "accelerate")
+"""Distributions whose versions change what a training makes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from polylect.models.requests import Sampling
 from polylect.records import Example, Prompt, content_hash
 from polylect.run.context import Context
 
-__all__ = ["DROPS", "about", "draw", "few_shots", "load_prompts", "order", "progress", "sampling", "write_drops"]
+__all__ = ["DROPS", "about", "draw", "few_shots", "first", "load_prompts", "order", "progress", "sampling", "write_drops"]
 
 R = TypeVar("R", Prompt, Example)
 
@@ -51,10 +51,13 @@ def order(seed: int, *parts: object) -> str:
 
 def draw(rows: Sequence[R], count: int | None, seed: int, name: str) -> list[R]:
     """Return at most `count` rows per language, drawn at random; None: all."""
-    if count is None:
-        return list(rows)
+    return list(rows) if count is None else first(sorted(rows, key=lambda row: order(seed, name, row.id)), count)
+
+
+def first(rows: Sequence[R], count: int) -> list[R]:
+    """Return the first `count` rows of every language."""
     kept, taken = [], Counter[str]()
-    for row in sorted(rows, key=lambda row: order(seed, name, row.id)):
+    for row in rows:
         taken[row.language] += 1
         if taken[row.language] <= count:
             kept.append(row)

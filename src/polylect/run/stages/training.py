@@ -8,7 +8,7 @@ import polylect.arbitrage as routing
 from polylect import tables
 from polylect.records import MULTIPLE, Completion, Example, Pair, Prompt, Result, Score, Verdict
 from polylect.run.context import Context
-from polylect.run.stages.common import load_prompts, order, progress, write_drops
+from polylect.run.stages.common import first, load_prompts, order, progress, write_drops
 from polylect.run.stages.judging import judged, rates_of, read_answers
 from polylect.run.stages.pool import ask, scored
 
@@ -84,13 +84,7 @@ def _draw(context: Context) -> list[Prompt]:
     """Draw the iteration's prompts per language: those of the preference split first, each iteration in another order."""
     rows = load_prompts(context.inputs["prompts"], {"prompt", "preference"}, context.settings["languages"])
     rows.sort(key=lambda row: (row.split != "preference", order(context.seed, context.settings["stage"], row.item)))
-    counts: dict[str, int] = {}
-    drawn = []
-    for row in rows:
-        counts[row.language] = counts.get(row.language, 0) + 1
-        if counts[row.language] <= context.settings["prompts"]:
-            drawn.append(row)
-    return drawn
+    return first(rows, context.settings["prompts"])
 
 
 def dpo(context: Context) -> None:
